@@ -1,0 +1,12 @@
+noinst_LTLIBRARIES += libbase.la
+libbase_la_SOURCES = \
+	src/base/arena.c src/base/arena.h \
+	src/base/atoms.c src/base/atoms.h src/base/atoms.def \
+	src/base/banned.h \
+	src/base/clock.c src/base/clock.h \
+	src/base/err.c src/base/err.h \
+	src/base/hash.c src/base/hash.h \
+	src/base/log.c src/base/log.h \
+	src/base/macros.h \
+	src/base/mem.c src/base/mem.h \
+	src/base/strbuf.c src/base/strbuf.h
