@@ -1,0 +1,32 @@
+/* TLS contexts: certificates by host (SNI), versions, ALPN. Immutable once made, so that all
+ * workers may use one; a reload makes a new one and lets connections keep the old. */
+#ifndef JACKDAW_NET_TLS_H
+#define JACKDAW_NET_TLS_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+struct tls_context; /* reference-counted, thread safe */
+
+struct tls_host {
+    const char *name;      /* the host the certificate is for: chosen by SNI */
+    const char *cert_file; /* PEM, the chain after the certificate */
+    const char *key_file;  /* PEM */
+};
+
+/* A server context for these hosts; the first is used without SNI or for an unknown name. `alpn` is
+ * the protocol accepted if the client offers ALPN ("xmpp-client"), NULL for any. TLS 1.2 and later,
+ * session tickets on, SSL_MODE_RELEASE_BUFFERS. NULL and `e` (naming the file) on failure. */
+struct tls_context *tls_server_new(const struct tls_host *hosts, unsigned count, const char *alpn,
+                                   struct err *e);
+
+struct tls_context *tls_ref(struct tls_context *t);
+void tls_unref(struct tls_context **t);
+
+/* Writes a self-signed ECDSA P-256 certificate and key for `host` (valid 825 days) if `cert_file`
+ * does not exist: for trying it out. The key file is made with mode 0600. 0 or -1 and `e`. */
+MUST_CHECK int tls_self_signed(const char *host, const char *cert_file, const char *key_file,
+                               struct err *e);
+
+#endif
