@@ -1,0 +1,40 @@
+/* Accounts in the store: the directory of names, and what becomes of an account. */
+#ifndef JACKDAW_CORE_ACCOUNT_H
+#define JACKDAW_CORE_ACCOUNT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/macros.h"
+#include "store/store.h"
+
+struct jid;
+struct work;
+
+extern const struct store_stmt account_stmts[];
+extern const size_t account_n_stmts;
+extern const struct store_migration account_migrations[];
+extern const size_t account_n_migrations;
+
+/* The owner number of a bare JID, 0 if there is no such account. One read whether it exists or not.
+ * Negative: a store_result or wait_result. Any worker. */
+MUST_CHECK int account_lookup(const struct jid *bare, uint64_t *owner) MAY_YIELD;
+
+/* In the account's ordered handler (account_do): makes the account, so that w->account->exists and
+ * ->owner is its new number. 0, 1 if it exists already, negative as above. */
+MUST_CHECK int account_create(struct work *w) MAY_YIELD;
+
+/* In the account's ordered handler: ends its sessions (not-authorized), lets every module delete
+ * its rows (hook account_removed), then its name; waits for the commit. 0, 1 if there is no such
+ * account. */
+MUST_CHECK int account_delete(struct work *w) MAY_YIELD;
+
+/* Ends every session of the account with a stream error (after a password change: conflict-free
+ * re-login). */
+void account_close_sessions(struct work *w, const char *why);
+
+/* The names on a host in order, at most `max` after `after` ("" from the start): columns "t". */
+MUST_CHECK int account_list(const char *host, const char *after, int64_t max,
+                            struct store_rows **rows) MAY_YIELD;
+
+#endif

@@ -1,0 +1,104 @@
+/* The configuration: one file read into an immutable snapshot. Unknown keys, wrong types and values
+ * out of range are refused with file, line and, for a likely typo, the name that was meant. */
+#ifndef JACKDAW_CORE_CONFIG_H
+#define JACKDAW_CORE_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "core/option.h"
+
+struct module;
+
+enum { BUS_LOCAL, BUS_LOOPBACK };
+
+struct config_limits {
+    int64_t fibers_max;   /* per worker */
+    int64_t entities_max; /* per worker: idle ones beyond are evicted, oldest first */
+    int64_t entity_idle;  /* µs without work after which an entity is evicted */
+    int64_t mailbox_max;  /* items of others waiting for one entity */
+    int64_t mailbox_per_source;
+    int64_t stream_window;   /* stanzas of one stream whose receipts are outstanding */
+    int64_t stanza_deadline; /* µs */
+    int64_t aside_max;       /* reading handlers at once per entity */
+    int64_t connections_per_address;
+    int64_t preauth_stanza_size, preauth_elements;
+    int64_t stanza_size, stanza_elements, stanza_depth, stanza_attributes;
+    int64_t output_max;     /* bytes waiting for a client that does not read */
+    int64_t auth_timeout;   /* µs from the connection to the bound resource */
+    int64_t parser_idle;    /* µs without bytes after which a stream's parser is parked */
+    int64_t login_failures; /* per stream, then it is closed */
+};
+
+struct config_store {
+    int driver; /* enum store_driver */
+    const char *target;
+    int64_t lanes, readers, batch_rows, batch_wait, queue_max, patience, statement_timeout;
+};
+
+struct config_cache {
+    const char *servers;
+    int64_t heartbeat, lease;
+};
+
+struct config_host {
+    const char *name; /* prepared domain */
+    const char *certificate, *key;
+    struct option_list modules;
+};
+
+struct config_listen {
+    const char *name;   /* the section's title */
+    const char *module; /* "c2s" */
+    const char *address;
+    int64_t port;
+    int tls; /* enum config_tls */
+};
+enum config_tls { LISTEN_STARTTLS, LISTEN_DIRECT_TLS };
+
+/* A module's options, filled in: from `module "name" { }` with the table's defaults. */
+struct config_module {
+    const char *name;
+    void *values; /* the module's own struct (conf_size bytes) */
+};
+
+struct config {
+    const char *file;
+    const char *data_dir, *control_socket, *node, *module_dir;
+    int64_t workers;
+    int bus;
+    int log_level, log_format;
+    struct config_limits limits;
+    struct config_store store;
+    struct config_cache cache;
+    struct config_host *hosts;
+    size_t n_hosts;
+    struct config_listen *listens;
+    size_t n_listens;
+    struct config_module *modules;
+    size_t n_modules;
+};
+
+/* Finds a module's declaration by name (loading its object if needed); NULL and `e` if there is
+ * none. */
+typedef const struct module *config_find_module(void *arg, const char *name, struct err *e);
+
+/* Reads `file` in two passes: first the module names, then everything strictly against their option
+ * tables. NULL and `e` ("jackdaw.conf:12: unknown key 'prot' in listen \"c2s\"; did you mean
+ * 'port'?"). */
+struct config *config_load(const char *file, config_find_module *find, void *arg, struct err *e);
+
+/* The filled-in options of a module, NULL if it has none or is not used. */
+const void *config_module_values(const struct config *c, const char *name);
+
+/* Frees, sets *c to NULL. Accepts NULL. */
+void config_free(struct config **c);
+
+/* Writes a sample configuration: every option of the core and of `modules` with help, unit, range
+ * and default, commented out. For etc/jackdaw.conf. */
+struct strbuf;
+void config_sample(struct strbuf *out, const struct module *const *modules, size_t n);
+
+#endif

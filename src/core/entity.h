@@ -1,0 +1,66 @@
+/* Entities: accounts (later rooms and remote links) with a home, a mailbox, a ledger and slots for
+ * the modules. Only the home touches them. */
+#ifndef JACKDAW_CORE_ENTITY_H
+#define JACKDAW_CORE_ENTITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "loop/fiber.h"
+#include "loop/ledger.h"
+#include "loop/mailbox.h"
+#include "loop/timer.h"
+#include "xmpp/jid.h"
+
+struct host;
+struct module_inst;
+struct session;
+struct worker;
+
+enum entity_state {
+    ENTITY_LOADING, /* its rows are being read; mail waits */
+    ENTITY_LIVE,
+    ENTITY_DRAINING, /* going: whatever still comes in makes a new one afterwards */
+};
+
+TAILQ_HEAD(session_list, session);
+
+/* An account at its home. (Rooms will share everything but the sessions.) */
+struct entity {
+    struct entity *next;   /* in the home's table */
+    const struct jid *jid; /* bare; owned */
+    struct host *host;
+    uint64_t generation; /* unique in this process, never 0 */
+    uint64_t owner;      /* number in the store; 0 while loading */
+    enum entity_state state;
+    bool exists; /* there is such an account */
+    struct mailbox mailbox;
+    struct ledger ledger;
+    struct fiber *fiber; /* the ordered handler that runs, NULL if none */
+    bool waiting_for_fiber;
+    unsigned asides;              /* reading handlers under way */
+    unsigned holds;               /* open requests and the like that forbid eviction */
+    struct session_list sessions; /* bound ones, in order of binding */
+    unsigned n_sessions;
+    struct timer idle;
+    TAILQ_ENTRY(entity) lru;
+    void **slots; /* per module: account_size bytes each, made at first use */
+};
+
+/* What names an entity across waits and workers. */
+struct entity_ref {
+    uint64_t hash; /* of the bare JID */
+    uint64_t generation;
+};
+
+/* The module's own data in this account: zeroed at first use, freed with the account after
+ * module.account_free(). Only at home. */
+void *account_slot(struct entity *e, const struct module_inst *inst);
+/* The same, but NULL if it was never used. */
+void *account_slot_peek(const struct entity *e, const struct module_inst *inst);
+
+/* The session bound to `resource` (prepared), or NULL. */
+struct session *entity_session(const struct entity *e, const char *resource);
+
+#endif

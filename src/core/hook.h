@@ -1,0 +1,127 @@
+/* Hooks: the points where modules take part. Three flavours: a chain ends at the first that handles
+ * or rejects; a gather asks all for something; a notify tells all. Inside a hook, order is by
+ * phase. */
+#ifndef JACKDAW_CORE_HOOK_H
+#define JACKDAW_CORE_HOOK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/macros.h"
+
+struct account;
+struct host;
+struct jid;
+struct module_inst;
+struct session;
+struct stanza;
+struct stream;
+struct work;
+struct xml_el;
+
+enum hook_phase {
+    PHASE_GUARD,   /* refuse what may not be */
+    PHASE_REWRITE, /* stamp, strip, complete */
+    PHASE_POLICY,  /* blocking, limits */
+    PHASE_MAIN,
+    PHASE_STORE,   /* begin writes */
+    PHASE_DELIVER, /* effects */
+    PHASE_LAST,
+    PHASES
+};
+
+enum hook_result {
+    HOOK_CONTINUE,
+    HOOK_HANDLED, /* done: later handlers are not asked */
+    HOOK_REJECT,  /* refused: the handler has called work_reject() */
+};
+
+/* Every hook: HOOK_CHAIN / HOOK_GATHER / HOOK_NOTIFY (name, parameters after the instance).
+ *
+ * At the sender's home, ordered, may yield:
+ *   message_out   a client's message before it is routed
+ *   presence_out  a client's presence (all types, directed or not)
+ *   message_kept  the recipient's home answered that it keeps / handed over a message of ours: the
+ *                 sender's own copy is written here
+ * At the recipient's home, ordered, may yield:
+ *   message_in    a message to the account or one of its resources
+ *   presence_in   presence of any type to the account
+ * Sessions, ordered, may yield:
+ *   session_bound, session_closed (its presence was not necessarily sent: `session` is still there)
+ *   session_available  first available presence (initial presence), after its broadcast
+ * Accounts:
+ *   account_removed    its rows are to be deleted (with work_write)
+ * Streams, on the stream's worker, not in a fiber:
+ *   stream_features    add children to <stream:features/>
+ * Gather:
+ *   disco_account      identities and features of an account's bare JID (into the query element)
+ *   disco_host         those of a host
+ */
+#define HOOKS(CHAIN, GATHER, NOTIFY)                                                               \
+    CHAIN(message_out, struct work *w)                                                             \
+    CHAIN(presence_out, struct work *w)                                                            \
+    NOTIFY(message_kept, struct work *w)                                                           \
+    CHAIN(message_in, struct work *w)                                                              \
+    CHAIN(presence_in, struct work *w)                                                             \
+    NOTIFY(session_bound, struct work *w)                                                          \
+    NOTIFY(session_closed, struct work *w)                                                         \
+    NOTIFY(session_available, struct work *w)                                                      \
+    NOTIFY(account_removed, struct work *w)                                                        \
+    GATHER(stream_features, struct stream *s, struct xml_el *features)                             \
+    GATHER(disco_account, struct work *w, struct xml_el *query)                                    \
+    GATHER(disco_host, struct work *w, struct xml_el *query)
+
+#define HOOK_ID(name, ...) HOOK_##name,
+enum hook_id { HOOKS(HOOK_ID, HOOK_ID, HOOK_ID) HOOK_COUNT };
+#undef HOOK_ID
+
+#define HOOK_CHAIN_TYPE(name, ...)                                                                 \
+    typedef enum hook_result hook_##name##_fn(struct module_inst *inst, __VA_ARGS__);
+#define HOOK_OTHER_TYPE(name, ...)                                                                 \
+    typedef void hook_##name##_fn(struct module_inst *inst, __VA_ARGS__);
+HOOKS(HOOK_CHAIN_TYPE, HOOK_OTHER_TYPE, HOOK_OTHER_TYPE)
+#undef HOOK_CHAIN_TYPE
+#undef HOOK_OTHER_TYPE
+
+union hook_fn {
+#define HOOK_MEMBER(name, ...) hook_##name##_fn *name;
+    HOOKS(HOOK_MEMBER, HOOK_MEMBER, HOOK_MEMBER)
+#undef HOOK_MEMBER
+};
+
+/* A module's entry: HOOK_AT(message_in, PHASE_STORE, archive_message_in, .after = "blocking").
+ * Tables end with HOOK_END. The function's type is checked at compile time. */
+struct hook_entry {
+    enum hook_id id;
+    enum hook_phase phase;
+    union hook_fn fn;
+    const char *fn_name;
+    const char *after; /* a module that must come first within the phase, NULL: any order */
+    bool used;
+};
+#define HOOK_AT(hook, ph, func, ...)                                                               \
+    {                                                                                              \
+        .id = HOOK_##hook, .phase = (ph), .fn = {.hook = func}, .fn_name = #func, .used = true,    \
+        __VA_ARGS__                                                                                \
+    }
+#define HOOK_END                                                                                   \
+    {                                                                                              \
+        .used = false                                                                              \
+    }
+
+/* What a host has compiled for one hook: entries in order. */
+struct hook_slot {
+    struct module_inst *inst;
+    union hook_fn fn;
+    const struct hook_entry *entry;
+};
+struct hook_list {
+    struct hook_slot *slots;
+    unsigned n;
+};
+
+/* "message_in" and so on, for humans. */
+const char *hook_name(enum hook_id id);
+const char *hook_phase_name(enum hook_phase phase);
+
+#endif

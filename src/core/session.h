@@ -1,0 +1,52 @@
+/* A session: one bound resource of an account, at the account's home. */
+#ifndef JACKDAW_CORE_SESSION_H
+#define JACKDAW_CORE_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "xmpp/stanza.h"
+
+struct entity;
+struct module_inst;
+struct stream;
+
+struct session {
+    uint64_t id; /* unique in this process, never used again */
+    struct entity *account;
+    const struct jid *jid;   /* full; owned */
+    struct stream *stream;   /* NULL once its connection has gone */
+    int64_t since;           /* wall µs of binding */
+    struct stanza *presence; /* last available presence, NULL while unavailable */
+    int priority;            /* of that presence, -128..127 */
+    bool interested;         /* asked for the roster: gets pushes */
+    bool closed;             /* its stream has ended; only receipts are still awaited */
+    struct sent_ring *sent;  /* stanzas whose receipts are outstanding */
+    uint64_t seq, handled; /* received from the client / of these, answered by everyone concerned */
+    TAILQ_ENTRY(session) link;
+    struct session *next_by_id;
+    void **slots;
+};
+
+/* Sends to the session's client now. `st` stays the caller's. Without a stream nothing happens. The
+ * address in `to` is written as the session's full JID if `st` has none. */
+void session_send(struct session *s, struct stanza *st);
+
+/* Whether it has announced itself, and with a priority that takes messages to the bare JID. */
+static inline bool session_available(const struct session *s)
+{
+    return s->presence != NULL;
+}
+static inline bool session_wants_messages(const struct session *s)
+{
+    return s->presence != NULL && s->priority >= 0;
+}
+
+/* The session with this id on the calling worker, or NULL if it has gone. */
+struct session *session_find(uint64_t id);
+
+/* The module's data in this session, as account_slot(). */
+void *session_slot(struct session *s, const struct module_inst *inst);
+
+#endif

@@ -1,0 +1,63 @@
+/* The item in hand: what an ordered (or aside) handler is given, and what it may do with it.
+ * "Stored, then shown": writes begun here hold back every effect of the same item until they are
+ * committed. */
+#ifndef JACKDAW_CORE_WORK_H
+#define JACKDAW_CORE_WORK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/entity.h"
+#include "core/session.h"
+#include "store/store.h"
+#include "xmpp/stanza.h"
+
+struct host;
+struct module_inst;
+
+/* Where a stanza's receipt is answered to: plain data that may cross nodes. */
+struct receipt {
+    uint64_t source; /* session id; 0: nobody waits for it */
+    uint64_t seq;    /* which of the source's stanzas */
+    uint32_t home;   /* worker index of the source */
+};
+
+struct work {
+    struct entity *account; /* whose home this is. NULL for requests to a host */
+    struct host *host;
+    struct session *session;    /* the client's own session (out); NULL for what came from others */
+    struct stanza *st;          /* held for as long as the handler runs */
+    struct ledger_entry *entry; /* NULL in aside handlers */
+    struct receipt receipt;
+    bool aside;
+    bool kept; /* something was or already is stored for this stanza */
+    bool rejected;
+    enum stanza_error error; /* if rejected */
+    const char *error_text;  /* a literal or NULL */
+    uint64_t archive_id;     /* set by the archive, 0 if not kept */
+};
+
+/* Refuses the stanza: its sender gets this error. `text` is a literal or NULL. Returns
+ * HOOK_REJECT's value so that handlers write `return work_reject(...)`. */
+int work_reject(struct work *w, enum stanza_error cond, const char *text);
+
+/* Begins a write of this account (first argument of the statement: its owner). Every effect of this
+ * item now waits for it; if it is refused, the sender gets resource-constraint or
+ * internal-server-error. */
+void work_write(struct work *w, const struct store_stmt *stmt, struct store_args args);
+
+/* Effects. Each takes its own reference. They run at once or when the writes are committed; never
+ * if a write was refused. In an aside handler they run at once. */
+void work_send(struct work *w, struct session *to,
+               struct stanza *st);                  /* to a session of this account */
+void work_route(struct work *w, struct stanza *st); /* to st->to, wherever it is */
+
+/* `run(arg, result)` when the writes are committed (0) or refused (<0): exactly once. */
+void work_then(struct work *w, void (*run)(void *arg, int result), void *arg);
+
+/* Answers an IQ: makes the reply to w->st, which the handler fills (reply->el) and gives to
+ * work_answer(), or an error with work_reject(). work_answer() uses up the reference. */
+struct stanza *work_reply(const struct work *w);
+void work_answer(struct work *w, struct stanza *reply);
+
+#endif
