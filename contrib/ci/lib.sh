@@ -1,0 +1,219 @@
+# shellcheck shell=bash
+# What the steps of contrib/test share: reporting, the shared builds, counting. The environment has
+# TOP (the source tree, also the current folder), LOGS (this step's folder), RESULTS, FULL (0 or 1).
+set -uo pipefail
+cd "$TOP" || exit 1
+
+JOBS=$(nproc)
+export CK_DEFAULT_TIMEOUT=60 # the unit tests' own, for slow machines under a sanitizer
+export CK_VERBOSITY=normal
+
+# Sanitizers. Fibers switch stacks, so the fake stack of use-after-return stays off.
+export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0:abort_on_error=0:exitcode=99
+export UBSAN_OPTIONS=print_stacktrace=1
+export TSAN_OPTIONS=suppressions=$TOP/contrib/ci/tsan.supp:halt_on_error=0:exitcode=66
+
+# ---- reporting ----
+
+result() { # KIND COUNT NAME [WHY]
+    printf '%s %s\t%s\t%s\n' "$1" "$2" "$STEP: $3" "${4:-}" >>"$RESULTS"
+}
+
+pass() { # NAME [COUNT]
+    result pass "${2:-1}" "$1"
+    echo "   ok   $1${2:+ ($2)}"
+}
+
+fail() { # NAME WHY [COUNT]
+    result fail "${3:-1}" "$1" "$2"
+    echo "   FAIL $1: $2"
+}
+
+skip() { # NAME WHY: only for what cannot be had here; what can be installed must be
+    result skip 1 "$1" "$2"
+    echo "   skip $1: $2"
+}
+
+log_of() { # NAME: where its output goes
+    echo "$LOGS/$(echo "$1" | tr -c 'A-Za-z0-9._\n-' '-').log"
+}
+
+fail_with_tail() { # NAME WHY
+    fail "$1" "$2, see $(log_of "$1")"
+    tail -n 25 "$(log_of "$1")" | sed 's/^/        /'
+}
+
+# ---- running ----
+
+LIMIT=900 # seconds that one thing may take
+
+quietly() { # NAME COMMAND...: runs it with its output in the log; its status
+    local log
+    log=$(log_of "$1")
+    shift
+    timeout --kill-after=10 "$LIMIT" "$@" >"$log" 2>&1 </dev/null
+}
+
+why_of() { # STATUS
+    if [ "$1" = 124 ]; then echo "took over $LIMIT s"; else echo "status $1"; fi
+}
+
+try() { # NAME COMMAND...: one pass or one failure
+    local began=$SECONDS status
+    quietly "$@"
+    status=$?
+    if [ "$status" = 0 ]; then
+        pass "$1"
+    else
+        fail_with_tail "$1" "$(why_of "$status") after $((SECONDS - began)) s"
+    fi
+    return "$status"
+}
+
+# A command that ends with "N passed, N failed[, N skipped]" and names each skip in a line that
+# begins with "skip": its counts are ours. Without that line it is a failure.
+try_counted() { # NAME COMMAND...
+    local status line passed failed skipped
+    quietly "$@"
+    status=$?
+    line=$(grep -oE '[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?' "$(log_of "$1")" | tail -n 1)
+    if [ -z "$line" ]; then
+        fail_with_tail "$1" "$(why_of "$status") and no line 'N passed, N failed'"
+        return 1
+    fi
+    read -r passed failed skipped <<<"$(echo "$line" | grep -oE '[0-9]+' | tr '\n' ' ')"
+    if [ "$failed" != 0 ] || [ "$status" != 0 ]; then
+        # A status without a failure is one.
+        fail "$1" "$line, $(why_of "$status"), see $(log_of "$1")" "$((failed ? failed : 1))"
+        { grep -iE '^ *(fail|not ok|.* FAILED)' "$(log_of "$1")" || tail -n 25 "$(log_of "$1")"; } |
+            head -n 25 | sed 's/^/        /'
+    fi
+    [ "${skipped:-0}" = 0 ] || skips_of "$1" "$skipped"
+    if [ "$passed" != 0 ]; then
+        pass "$1" "$passed"
+    elif [ "$failed" = 0 ]; then
+        fail "$1" "ran nothing"
+    fi
+    [ "$failed" = 0 ] && [ "$status" = 0 ]
+}
+
+skips_of() { # NAME COUNT: a skip without a reason, or for want of a package, is a failure
+    local reasons
+    mapfile -t reasons < <(grep -iE '^ *skip(ped)?[: ]' "$(log_of "$1")")
+    if [ "${#reasons[@]}" -lt "$2" ]; then
+        fail "$1" "$2 skipped but ${#reasons[@]} reasons given"
+    fi
+    local reason
+    for reason in "${reasons[@]}"; do
+        if [[ $reason =~ (not\ installed|not\ found|missing|no\ such) ]]; then
+            fail "$1" "skips what could be installed: $reason"
+        else
+            skip "$1" "$reason"
+        fi
+    done
+}
+
+need() { # FILE WHAT: whether a part of the tests is there; if not, that is a failure
+    [ -e "$1" ] || {
+        fail "$2" "$1 is not there"
+        return 1
+    }
+}
+
+# ---- the shared builds, each in build/NAME ----
+
+# One line a build: how it is configured. gcc is what developers run; release is what people get.
+build_options() {
+    case $1 in
+    gcc) echo "CC=gcc --enable-werror --enable-debug" ;;
+    clang) echo "CC=clang --enable-werror" ;;
+    release) echo "CC=gcc --enable-werror" ;;
+    asan) echo "CC=clang --enable-debug --enable-sanitizer=address,undefined CFLAGS=-O1\ -g" ;;
+    tsan) echo "CC=clang --enable-debug --enable-sanitizer=thread CFLAGS=-O1\ -g" ;;
+    fuzz) echo "CC=clang --enable-debug --enable-fuzzers --enable-sanitizer=address,undefined CFLAGS=-O1\ -g" ;;
+    *) return 1 ;;
+    esac
+}
+
+bootstrap() { # makes ./configure if it is older than what it is made from
+    [ -x configure ] && [ -f Makefile.in ] &&
+        [ -z "$(find configure.ac Makefile.am src modules etc tests contrib -newer configure \
+            \( -name configure.ac -o -name '*.am' -o -name '*.mk' \) -print -quit)" ] && return 0
+    autoreconf -fi
+}
+
+configure_and_make() { # NAME: in build/NAME; everything, with the programs that the tests need
+    local -a options
+    bootstrap || return 1
+    eval "options=($(build_options "$1"))"
+    mkdir -p "build/$1" && cd "build/$1" || return 1
+    if [ ! -f Makefile ] || [ "$(cat .options 2>/dev/null)" != "${options[*]}" ]; then
+        "$TOP/configure" -q "${options[@]}" || return 1
+        echo "${options[*]}" >.options
+    fi
+    # check with no test to run builds the tests' programs.
+    make -j"$JOBS" -s all && make -j"$JOBS" -s check TESTS= >/dev/null
+}
+export -f bootstrap configure_and_make build_options
+export JOBS
+
+built() { # NAME: builds it if needed and reports it once a run; fails if it cannot
+    local mark=build/test/built-$1
+    if [ -f "$mark" ] && [ "$mark" -nt "$TOP/build/test/packages" ]; then
+        [ "$(cat "$mark")" = ok ]
+        return
+    fi
+    echo bad >"$mark"
+    try "build $1" bash -c "set -o pipefail; configure_and_make $1" || return 1
+    echo ok >"$mark"
+}
+
+# Runs make check in a build and counts the cases: what the check library says, else one a program.
+make_check() { # BUILD [MAKE-ARGUMENT...]
+    local build=$1 status trs passed=0 failed=0
+    shift
+    find "build/$build" -name '*.trs' -delete
+    quietly "make check in $build" make -C "build/$build" -k -j"$JOBS" check "$@"
+    status=$?
+    while read -r trs; do
+        count_trs "$trs"
+    done < <(find "build/$build" -name '*.trs' | sort)
+    [ "$passed" = 0 ] || pass "make check in $build" "$passed"
+    if [ "$passed" = 0 ] || { [ "$status" != 0 ] && [ "$failed" = 0 ]; }; then
+        fail_with_tail "make check in $build" "$(why_of "$status"), $passed passed"
+    fi
+}
+
+count_trs() { # FILE: adds to passed and failed of make_check
+    local name log checks
+    name=${1#build/*/}
+    name=${name%.trs} log=${1%.trs}.log
+    cp "$log" "$(log_of "$name")"
+    case $(sed -n 's/^:global-test-result: //p' "$1") in
+    PASS)
+        checks=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), .*/\1/p' "$log" |
+            awk '{ n += $1 } END { print n + 0 }')
+        passed=$((passed + (checks ? checks : 1)))
+        ;;
+    SKIP)
+        failed=$((failed + 1))
+        fail_with_tail "$name" "was skipped: what it needs must be installed"
+        ;;
+    *)
+        failed=$((failed + 1))
+        fail_with_tail "$name" "failed"
+        ;;
+    esac
+}
+
+run_each() { # WHAT FOLDER: every executable FOLDER/test-* is one test, counted if it counts
+    local test found=0
+    for test in "$2"/test-*; do
+        [ -x "$test" ] && [ -f "$test" ] || continue
+        found=1
+        if grep -qE 'passed' "$test"; then try_counted "$(basename "$test")" "$test"; else
+            try "$(basename "$test")" "$test"
+        fi
+    done
+    [ "$found" = 1 ] || fail "$1" "no executable $2/test-* is there"
+}

@@ -1,0 +1,6 @@
+# What stands around the server: scripts, documents, examples.
+EXTRA_DIST += .clang-format .ci contrib
+
+# The layers are checked with every make check; the other lints by contrib/test.
+check-local:
+	$(srcdir)/contrib/ci/lint/layers
