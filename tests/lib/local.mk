@@ -1,1 +1,2 @@
-# files of tests/lib
+# Throwaway servers for tests.
+EXTRA_DIST += tests/lib/postgres tests/lib/memcached
