@@ -18,12 +18,12 @@ enum fiber_class {
 };
 
 /* Starts `fn(arg)` in a fiber of this worker. It runs before this returns if the caller is on the
- * loop stack, else at the end of this turn. False if no fiber is free: keep the work and try again
- * (see fiber_on_free). Own worker only. */
+ * loop stack, else later in this turn, with the deadline of the caller's fiber. False if no fiber
+ * is free: keep the work and try again (see fiber_on_free). Own worker only. */
 MUST_CHECK bool fiber_spawn(struct worker *w, enum fiber_class cls, fiber_fn *fn, void *arg);
 
-/* Who is told, on the loop stack, when a fiber has become free after fiber_spawn() said false.
- * One function per worker (the entities'). */
+/* Who is told, on the loop stack, when a fiber has become free after fiber_spawn() said false; it
+ * should spawn until that says false again. One function per worker (the entities'). */
 void fiber_on_free(struct worker *w, void (*fn)(void *arg), void *arg);
 
 /* The running fiber, NULL on the loop stack and in other threads. */
@@ -49,7 +49,8 @@ struct promise;
 struct promise *promise_new(void (*drop)(void *value));
 
 /* Parks the fiber until the answer, the fiber's deadline or its cancelling. On WAIT_OK the value
- * belongs to the caller. Uses up the waiter's reference and sets *p to NULL. */
+ * belongs to the caller (`value` may be NULL: then it is dropped). Uses up the waiter's reference
+ * and sets *p to NULL. */
 MUST_CHECK int promise_wait(struct promise **p, void **value) MAY_YIELD;
 
 /* Gives up the waiter's reference without waiting. Sets *p to NULL. */

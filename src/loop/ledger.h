@@ -13,9 +13,16 @@
 struct ledger_entry;
 
 struct ledger {
-    TAILQ_HEAD(, ledger_entry) entries; /* oldest first */
+    TAILQ_HEAD(ledger_entries, ledger_entry) entries; /* oldest first */
     unsigned count;
-    void (*on_empty)(struct ledger *l); /* the last entry has gone; may be NULL */
+    void (*on_empty)(struct ledger *l); /* the last entry has gone; may be NULL, may free `l` */
+
+    /* Internal. */
+    TAILQ_HEAD(ledger_writers, ledger_entry) writers; /* those with writes, oldest first */
+    unsigned waiting;                                 /* effects */
+    uint64_t opened;
+    bool settling;
+    struct ledger_entry *releasing;
 };
 
 /* What happens when the entry's writes are committed (result 0) or one was refused (the negative
@@ -30,7 +37,8 @@ void ledger_init(struct ledger *l);
 
 /* Opens the entry of an item that is about to be handled. `peer` is the hash of the other side: an
  * entry without writes passes unless an earlier entry of the same peer still waits. Entries with
- * writes are released in FIFO order. The entry lives until it is closed and released. */
+ * writes are released in FIFO order, once they are closed and their writes are back. The entry
+ * lives until it is closed and released. */
 struct ledger_entry *ledger_open(struct ledger *l, uint64_t peer);
 
 /* A write of this entry is on its way: effects wait from now on. It is a bug (checked) to begin a

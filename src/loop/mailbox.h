@@ -19,10 +19,11 @@ struct mail {
 
 struct mailbox {
     STAILQ_HEAD(, mail) items;
-    unsigned count, max; /* `max` bounds items of others that are not `keep` */
-    unsigned per_source; /* of these, how many of one source */
-    unsigned bounded;    /* items that count against `max` */
-    void *sources;       /* counts per source, only while more than per_source items wait */
+    unsigned count, max;  /* `max` bounds items of others that are not `keep` */
+    unsigned per_source;  /* of these, how many of one source */
+    unsigned bounded;     /* items that count against `max` */
+    unsigned replaceable; /* items with `replace` set */
+    void *sources;        /* counts per source, only under pressure */
 };
 
 void mailbox_init(struct mailbox *m, unsigned max, unsigned per_source);

@@ -21,8 +21,11 @@ struct job {
 /* Queues the job; false if the queue is full (the job stays the caller's). From a worker only. */
 MUST_CHECK bool offload_submit(struct worker *w, struct job *job);
 
-/* Runs `work(arg)` in the pool and waits. 0; -1 if the queue is full; else a wait_result below 0:
- * then the work may still be running and frees `arg` itself with `drop(arg)` when it ends. */
+enum { OFFLOAD_FULL = -3 };
+
+/* Runs `work(arg)` in the pool and waits. 0, or OFFLOAD_FULL: `arg` is the caller's again. Else
+ * WAIT_TIMEOUT or WAIT_CANCELLED: the work may still be running, and `drop(arg)` (may be NULL) is
+ * called on this worker when it has ended. */
 MUST_CHECK int offload_run(void (*work)(void *arg), void *arg, void (*drop)(void *arg)) MAY_YIELD;
 
 #endif

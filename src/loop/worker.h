@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/macros.h"
 
@@ -56,7 +57,7 @@ void worker_post(struct worker *w, struct post *post);
  * `t` is embedded in its object; scheduling it again before it ran does nothing. Returns at once.
  */
 struct turn_end {
-    struct turn_end *next;
+    TAILQ_ENTRY(turn_end) link;
     void (*run)(struct turn_end *t);
     bool scheduled;
 };
