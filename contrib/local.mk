@@ -4,3 +4,7 @@ EXTRA_DIST += .clang-format .ci contrib
 # The layers are checked with every make check; the other lints by contrib/test.
 check-local:
 	$(srcdir)/contrib/ci/lint/layers
+
+# Builds what make check would run, without running it.
+.PHONY: test-programs
+test-programs: $(check_PROGRAMS) $(check_SCRIPTS)

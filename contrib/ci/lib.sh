@@ -120,42 +120,7 @@ need() { # FILE WHAT: whether a part of the tests is there; if not, that is a fa
     }
 }
 
-# ---- the shared builds, each in build/NAME ----
-
-# One line a build: how it is configured. gcc is what developers run; release is what people get.
-build_options() {
-    case $1 in
-    gcc) echo "CC=gcc --enable-werror --enable-debug" ;;
-    clang) echo "CC=clang --enable-werror" ;;
-    release) echo "CC=gcc --enable-werror" ;;
-    asan) echo "CC=clang --enable-debug --enable-sanitizer=address,undefined CFLAGS=-O1\ -g" ;;
-    tsan) echo "CC=clang --enable-debug --enable-sanitizer=thread CFLAGS=-O1\ -g" ;;
-    fuzz) echo "CC=clang --enable-debug --enable-fuzzers --enable-sanitizer=address,undefined CFLAGS=-O1\ -g" ;;
-    *) return 1 ;;
-    esac
-}
-
-bootstrap() { # makes ./configure if it is older than what it is made from
-    [ -x configure ] && [ -f Makefile.in ] &&
-        [ -z "$(find configure.ac Makefile.am src modules etc tests contrib -newer configure \
-            \( -name configure.ac -o -name '*.am' -o -name '*.mk' \) -print -quit)" ] && return 0
-    autoreconf -fi
-}
-
-configure_and_make() { # NAME: in build/NAME; everything, with the programs that the tests need
-    local -a options
-    bootstrap || return 1
-    eval "options=($(build_options "$1"))"
-    mkdir -p "build/$1" && cd "build/$1" || return 1
-    if [ ! -f Makefile ] || [ "$(cat .options 2>/dev/null)" != "${options[*]}" ]; then
-        "$TOP/configure" -q "${options[@]}" || return 1
-        echo "${options[*]}" >.options
-    fi
-    # check with no test to run builds the tests' programs.
-    make -j"$JOBS" -s all && make -j"$JOBS" -s check TESTS= >/dev/null
-}
-export -f bootstrap configure_and_make build_options
-export JOBS
+# ---- the shared builds (contrib/ci/build.sh) ----
 
 built() { # NAME: builds it if needed and reports it once a run; fails if it cannot
     local mark=build/test/built-$1
@@ -164,7 +129,7 @@ built() { # NAME: builds it if needed and reports it once a run; fails if it can
         return
     fi
     echo bad >"$mark"
-    try "build $1" bash -c "set -o pipefail; configure_and_make $1" || return 1
+    try "build $1" contrib/ci/build.sh "$1" all tests || return 1
     echo ok >"$mark"
 }
 
