@@ -33,6 +33,7 @@ struct effect {
     void (*run)(struct effect *effect, int result);
 };
 
+/* Empty: nothing waits. */
 void ledger_init(struct ledger *l);
 
 /* Opens the entry of an item that is about to be handled. `peer` is the hash of the other side: an

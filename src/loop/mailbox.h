@@ -26,6 +26,7 @@ struct mailbox {
     void *sources;        /* counts per source, only under pressure */
 };
 
+/* Empty, with the bounds explained above. */
 void mailbox_init(struct mailbox *m, unsigned max, unsigned per_source);
 
 enum mailbox_put { MAILBOX_PUT, MAILBOX_FULL, MAILBOX_SOURCE_FULL };

@@ -33,6 +33,7 @@ struct crew *crew_start(const struct crew_conf *conf, struct err *e);
  * parked is cancelled first. Called from the thread that started the crew. Sets *crew to NULL. */
 void crew_stop(struct crew **crew);
 
+/* How many workers there are, and one of them (`index` < crew_size()). From any thread. */
 unsigned crew_size(const struct crew *crew);
 struct worker *crew_worker(const struct crew *crew, unsigned index);
 

@@ -1,5 +1,7 @@
 #include "hist.h"
 
+#include "base/macros.h"
+
 static unsigned bucket_of(uint64_t v)
 {
     if (v < (1u << HIST_STEP_BITS))

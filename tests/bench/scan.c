@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/macros.h"
+
 /* Just behind the '>' that ends the tag at `p`, NULL if it is not there yet. */
 static const char *tag_end(const char *p, const char *end)
 {
