@@ -44,9 +44,14 @@ void xml_append(struct xml_el *parent, struct xml_el *child);
 /* Sets an attribute without namespace, replacing one that is there; NULL removes it. Returns `el`.
  */
 struct xml_el *xml_set(struct arena *a, struct xml_el *el, const char *name, const char *value);
+/* The same with a namespace (xml:lang: NS_XML, A_lang). */
+struct xml_el *xml_set_ns(struct arena *a, struct xml_el *el, const char *ns, const char *name,
+                          const char *value);
 
-/* Appends character data. Returns `el`. */
+/* Appends character data. Returns `el`. The second form takes the length, without the NUL that must
+ * follow. */
 struct xml_el *xml_text(struct arena *a, struct xml_el *el, const char *text);
+struct xml_el *xml_text_len(struct arena *a, struct xml_el *el, const char *text, size_t len);
 
 /* Child with this namespace and name, or NULL. `ns` NULL: any namespace. `name` NULL: any name. */
 struct xml_el *xml_child(const struct xml_el *el, const char *ns, const char *name);
@@ -76,11 +81,14 @@ unsigned xml_remove(struct xml_el *el, const char *ns, const char *name);
 /* A deep copy in `a`, detached. */
 struct xml_el *xml_copy(struct arena *a, const struct xml_el *el);
 
-/* A copy of the top element (attributes included) that shares `el`'s children: for editing what is
- * otherwise immutable. Both must live as long as the longer-lived arena's owner says. */
+/* A copy of the top element for editing what is otherwise immutable: its attributes and the heads
+ * of its children are new, so that both may be set, added and removed; what the children hold (and
+ * all strings) is shared with `el`, whose arena must outlive the copy. To change inside a child,
+ * put an xml_copy() of it in its place. */
 struct xml_el *xml_copy_top(struct arena *a, const struct xml_el *el);
 
-/* Deep equality of names, attributes (in any order) and children. For tests and fuzzers. */
+/* Deep equality of names, attributes (in any order) and children; character data that stands side
+ * by side counts as one. For tests and fuzzers. */
 bool xml_equal(const struct xml_el *a, const struct xml_el *b);
 
 #endif

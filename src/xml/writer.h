@@ -14,9 +14,16 @@ void xml_write(struct strbuf *out, const struct xml_el *el, const char *parent_n
 /* Only the children of `el`: what stands between its tags. */
 void xml_write_inner(struct strbuf *out, const struct xml_el *el);
 
-/* Writes `<name attr='value'...` of `el` without the closing `>` or `/>`. For fan-out: the caller
- * adds its own attributes, then `>`, the shared inner bytes and the end tag. */
+/* Writes `<name attr='value'...` of `el` without the closing `>` or `/>`. */
 void xml_write_start(struct strbuf *out, const struct xml_el *el, const char *parent_ns);
+
+/* The same with a list of attributes (without namespace; NULL: none) that take the place of those
+ * of the same name. For fan-out: `>`, the shared inner bytes and the end tag follow. */
+void xml_write_start_as(struct strbuf *out, const struct xml_el *el, const char *parent_ns,
+                        const struct xml_attr *instead);
+
+/* Writes `</name>`. */
+void xml_write_end(struct strbuf *out, const struct xml_el *el, const char *parent_ns);
 
 /* Writes ` name='value'` with the value escaped. */
 void xml_write_attr(struct strbuf *out, const char *name, const char *value);

@@ -1,1 +1,7 @@
-# files of src/xmpp
+noinst_LTLIBRARIES += libxmpp.la
+libxmpp_la_SOURCES = \
+	src/xmpp/jid.c src/xmpp/jid.h \
+	src/xmpp/jid_precis.c \
+	src/xmpp/jid_prep.c src/xmpp/jid_prep.h \
+	src/xmpp/stanza.c src/xmpp/stanza.h
+libxmpp_la_LIBADD = $(ICU_LIBS) $(OPENSSL_LIBS)

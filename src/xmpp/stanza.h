@@ -75,9 +75,10 @@ struct stanza {
     struct stanza *shared; /* holds the children that an edited copy shares; NULL */
 };
 
-/* Wraps an element; takes `arena` (which holds it). Kind, type, id, from and to are read from the
- * attributes. A malformed `from` is ignored (it will be stamped). Returns the stanza; *to_malformed
- * is set if `to` is present but not a JID (NULL: do not care). One reference, the caller's. */
+/* Wraps an element; takes `arena` (which holds it, and will hold the stanza). Kind, type, id, from
+ * and to are read from the attributes. A malformed `from` is ignored (it will be stamped). Returns
+ * the stanza; *to_malformed is set if `to` is present but not a JID (NULL: do not care). One
+ * reference, the caller's. */
 struct stanza *stanza_from_element(struct arena *arena, struct xml_el *el, bool *to_malformed);
 
 /* A new, empty stanza in an arena of its own. `type` decides the type attribute. `from`, `to`, `id`
@@ -85,7 +86,7 @@ struct stanza *stanza_from_element(struct arena *arena, struct xml_el *el, bool 
 struct stanza *stanza_new(enum stanza_kind kind, enum stanza_type type, const struct jid *from,
                           const struct jid *to, const char *id);
 
-/* The answer to `st`: addresses swapped, same id; an iq becomes a result, a message keeps its type.
+/* The answer to `st`: addresses swapped, same id; an iq becomes a result, others keep their type.
  */
 struct stanza *stanza_reply(const struct stanza *st);
 
@@ -93,21 +94,23 @@ struct stanza *stanza_reply(const struct stanza *st);
  * `st` must not be answered (an error itself, or an iq result). */
 struct stanza *stanza_error(const struct stanza *st, enum stanza_error cond, const char *text);
 
-/* A copy whose top element may be edited; children are shared (and kept alive) until edited: copy a
- * child with xml_copy() before changing it. */
+/* A copy whose top element may be edited: attributes set, children added and removed (`st` stays as
+ * it is). What the children hold is shared and kept alive: to change inside a child, put an
+ * xml_copy() of it in its place. Takes its own reference to `st`. */
 struct stanza *stanza_edit(struct stanza *st);
 
 struct stanza *stanza_ref(struct stanza *st);
 /* Drops a reference, sets *st to NULL. Accepts NULL. Any thread. */
 void stanza_unref(struct stanza **st);
 
-/* Sets an address, the attribute with it. `j` must be in the stanza's arena or is copied into it.
+/* Sets an address, the attribute with it. `j` is copied into the stanza's arena; NULL removes it.
  */
 void stanza_set_from(struct stanza *st, const struct jid *j);
 void stanza_set_to(struct stanza *st, const struct jid *j);
 
 /* Serialises the content once into the arena, so that threads share nothing lazy. Called by the
- * router before a stanza leaves its home; calling it again does nothing. */
+ * router before a stanza leaves its home; calling it again does nothing. From then on the element's
+ * children must stay as they are. */
 void stanza_freeze(struct stanza *st);
 
 /* Writes the stanza for a stream (top element in the content namespace), using frozen content if
@@ -130,8 +133,8 @@ struct xml_el *st_child(const struct stanza *st, const char *ns, const char *nam
 struct xml_el *st_add(struct stanza *st, const char *ns, const char *name);
 const char *st_attr(const struct stanza *st, const char *name);
 
-/* A stanza as bytes → stanza, as the archive and the bus need it. NULL if they are not one element
- * of the content namespace within `limit` bytes. */
+/* A stanza as bytes (as stanza_write() makes them) → stanza, as the archive and the bus need it.
+ * NULL if they are not exactly one element of the content namespace. */
 struct stanza *stanza_parse(const char *bytes, size_t len);
 
 #endif
