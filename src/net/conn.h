@@ -20,10 +20,14 @@ enum conn_event {
     CONN_BROKEN,  /* reset, timeout, TLS alert, or the output limit was passed */
 };
 
-/* Called on the loop stack. Any of them may call conn_close() or conn_free() on the connection. */
+/* Called on the loop stack, never from inside a conn_ function. Both may call any conn_ function on
+ * the connection, conn_detach(), conn_close() and conn_free() too. */
 struct conn_handler {
-    /* Decrypted bytes; valid during the call. At most 16 KiB a call and `read_budget` a turn. */
+    /* Decrypted bytes; valid during the call. At most 16 KiB a call and `read_budget` a turn. All
+     * of them are the callee's: a connection keeps nothing that it has read. */
     void (*data)(void *arg, const char *bytes, size_t len);
+    /* `why` says in a few words what happened. After CONN_CLOSED output still goes out; after
+     * CONN_BROKEN nothing follows and the connection waits to be freed. */
     void (*event)(void *arg, enum conn_event ev, const char *why);
 };
 
@@ -47,16 +51,18 @@ void conn_write(struct conn *c, const char *bytes, size_t len);
 size_t conn_queued(const struct conn *c);
 
 /* Stops and restarts reading (the kernel's buffer then pushes back on the peer). Nests no deeper
- * than 1. */
+ * than 1. A TLS handshake goes on meanwhile; that the peer is gone is noticed on writing only. */
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 
 /* Starts the server's side of a TLS handshake; what was written before goes out in clear text
- * first. Clear-text bytes that came in the same read after the request are discarded (the caller
- * must also forget what it holds). CONN_SECURED or CONN_BROKEN follows. */
+ * first, what is written after goes out encrypted. Nothing more is read in clear text; bytes that
+ * came in the same read after the request are the caller's to forget. CONN_SECURED or CONN_BROKEN
+ * follows. Keeps a reference to `tls`. Once only. */
 void conn_start_tls(struct conn *c, struct tls_context *tls);
 
-/* Facts for humans and for SASL. */
+/* Facts for humans and for SASL. Strings live as long as the connection; those of TLS are "" until
+ * CONN_SECURED. */
 bool conn_is_tls(const struct conn *c);
 const char *conn_peer(const struct conn *c);         /* "192.0.2.1:5678" */
 const char *conn_peer_address(const struct conn *c); /* without the port: what limits count by */
@@ -66,7 +72,7 @@ const char *conn_tls_version(const struct conn *c); /* "TLSv1.3" */
 const char *conn_tls_cipher(const struct conn *c);
 
 /* Channel binding data of type tls-exporter (RFC 9266) into `out` (32 bytes). False if there is
- * none. */
+ * none: no TLS, or TLS 1.2 without the extended master secret. */
 MUST_CHECK bool conn_tls_exporter(const struct conn *c, unsigned char out[32]);
 
 /* Moves the connection to another worker. On the old worker: conn_detach() stops its events and
@@ -77,11 +83,17 @@ MUST_CHECK bool conn_tls_exporter(const struct conn *c, unsigned char out[32]);
 void conn_detach(struct conn *c);
 void conn_attach(struct conn *c, struct worker *w);
 
-/* Writes out what is queued, sends TLS close_notify and closes; gives up after `linger` µs. No
- * event follows. Sets *c to NULL. */
+/* Writes out what is queued, sends TLS close_notify and FIN, then waits for the peer's FIN, so that
+ * the kernel does not throw away what it has not yet sent; gives up after `linger` µs (0: after one
+ * attempt to write). No event follows. Accepts NULL, sets *c to NULL. */
 void conn_close(struct conn **c, int64_t linger);
 
 /* Closes at once without flushing. No event follows. Accepts NULL, sets NULL. */
 void conn_free(struct conn **c);
+
+/* How many connections of the calling worker conn_close() has not finished yet, and freeing them at
+ * once: for shutting down in order. */
+unsigned conn_closing(void);
+void conn_abort_closing(void);
 
 #endif

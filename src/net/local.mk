@@ -1,1 +1,8 @@
-# files of src/net
+noinst_LTLIBRARIES += libnet.la
+libnet_la_SOURCES = \
+	src/net/channel.c src/net/channel.h \
+	src/net/conn.c src/net/conn.h \
+	src/net/listener.c src/net/listener.h \
+	src/net/tls.c src/net/tls.h \
+	src/net/tls_cert.c
+libnet_la_LIBADD = $(OPENSSL_LIBS)
