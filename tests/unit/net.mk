@@ -1,1 +1,21 @@
 # unit tests of net
+if HAVE_CHECK
+net_test_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread
+net_test_libs = libnet.la libloop.la libbase.la $(OPENSSL_LIBS) $(CHECK_LIBS)
+net_test_help = tests/unit/net-help.c tests/unit/net-help.h
+
+check_PROGRAMS += tests/unit/test-conn
+tests_unit_test_conn_SOURCES = tests/unit/test-conn.c $(net_test_help)
+tests_unit_test_conn_CFLAGS = $(net_test_cflags)
+tests_unit_test_conn_LDADD = $(net_test_libs)
+
+check_PROGRAMS += tests/unit/test-tls
+tests_unit_test_tls_SOURCES = tests/unit/test-tls.c $(net_test_help)
+tests_unit_test_tls_CFLAGS = $(net_test_cflags)
+tests_unit_test_tls_LDADD = $(net_test_libs)
+
+check_PROGRAMS += tests/unit/test-listener
+tests_unit_test_listener_SOURCES = tests/unit/test-listener.c $(net_test_help)
+tests_unit_test_listener_CFLAGS = $(net_test_cflags)
+tests_unit_test_listener_LDADD = $(net_test_libs)
+endif

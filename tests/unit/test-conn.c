@@ -1,0 +1,448 @@
+/* Connections over real sockets: bytes in clear text and TLS, STARTTLS, limits. The other side is
+ * a blocking socket or OpenSSL's client. */
+#include <check.h>
+#include <openssl/err.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "loop/timer.h"
+#include "net-help.h"
+
+static struct crew *crew;
+static struct worker *worker;
+static int fd[2];
+
+static void setup(void)
+{
+    crew = help_crew(1);
+    worker = crew_worker(crew, 0);
+    help_tcp_pair(fd);
+}
+
+static void teardown(void)
+{
+    crew_stop(&crew);
+}
+
+/* A secured pair: `s` on the worker, the client returned. */
+static SSL *secured(struct side *s, SSL_CTX *ctx)
+{
+    struct tls_context *tls = help_tls("xmpp-client", "one.example", NULL);
+    help_side_start(s, worker, fd[1]);
+    help_start_tls(s, tls);
+    tls_unref(&tls); /* the connection has its own */
+    SSL *ssl = help_client(ctx, fd[0], "one.example");
+    ck_assert_int_eq(SSL_connect(ssl), 1);
+    help_wait_event(s, CONN_SECURED);
+    return ssl;
+}
+
+/* Echo */
+
+START_TEST(plain_text_comes_back)
+{
+    struct side s = {.on_data = help_echo};
+    char *sent = mem_alloc(MIB), *back = mem_alloc(MIB);
+    help_pattern(sent, MIB);
+    help_side_start(&s, worker, fd[1]);
+    for (unsigned i = 0; i < 500; i++) {
+        help_send(fd[0], sent + i, 1);
+        help_recv(fd[0], back + i, 1);
+    }
+    help_send(fd[0], sent + 500, MIB - 500);
+    help_recv(fd[0], back + 500, MIB - 500);
+    ck_assert(memcmp(sent, back, MIB) == 0);
+    ck_assert_uint_eq(s.got.len, MIB);
+    close(fd[0]);
+    help_wait_event(&s, CONN_CLOSED);
+    help_side_end(&s);
+    free(sent);
+    free(back);
+}
+END_TEST
+
+static void check_facts(void *arg)
+{
+    struct side *s = arg;
+    ck_assert(conn_is_tls(s->c));
+    ck_assert_str_eq(conn_sni(s->c), "one.example");
+    ck_assert_str_eq(conn_alpn(s->c), "");
+    ck_assert_str_eq(conn_tls_version(s->c), "TLSv1.3");
+    ck_assert_str_eq(conn_peer_address(s->c), "127.0.0.1");
+    ck_assert_int_eq(strncmp(conn_peer(s->c), "127.0.0.1:", 10), 0);
+    ck_assert_uint_gt(strlen(conn_tls_cipher(s->c)), 5);
+}
+
+START_TEST(tls_text_comes_back)
+{
+    struct side s = {.on_data = help_echo};
+    char *sent = mem_alloc(MIB), *back = mem_alloc(MIB);
+    SSL_CTX *ctx = help_client_ctx();
+    SSL *ssl = secured(&s, ctx);
+    help_pattern(sent, MIB);
+    help_run(worker, check_facts, &s);
+    for (unsigned i = 0; i < 500; i++) {
+        help_ssl_write(ssl, sent + i, 1);
+        help_ssl_read(ssl, back + i, 1);
+    }
+    help_ssl_write(ssl, sent + 500, MIB - 500);
+    help_ssl_read(ssl, back + 500, MIB - 500);
+    ck_assert(memcmp(sent, back, MIB) == 0);
+    ck_assert_uint_eq(s.events[CONN_CLOSED] + s.events[CONN_BROKEN], 0);
+    help_client_end(&ssl);
+    help_side_end(&s);
+    SSL_CTX_free(ctx);
+    free(sent);
+    free(back);
+}
+END_TEST
+
+/* Every byte of the handshake and of what follows in a segment of its own: records come in parts.
+ */
+START_TEST(records_may_come_byte_by_byte)
+{
+    struct side s = {.on_data = help_echo};
+    struct tls_context *tls = help_tls(NULL, "one.example", NULL);
+    SSL_CTX *ctx = help_client_ctx();
+    SSL *ssl = SSL_new(ctx);
+    BIO *in = BIO_new(BIO_s_mem()), *out = BIO_new(BIO_s_mem());
+    char buf[2048];
+    unsigned got = 0, wrote = 0;
+    help_side_start(&s, worker, fd[1]);
+    help_start_tls(&s, tls);
+    BIO_set_mem_eof_return(in, -1);
+    SSL_set_bio(ssl, in, out);
+    SSL_set_connect_state(ssl);
+    while (got < 5) {
+        if (SSL_do_handshake(ssl) == 1 && wrote++ == 0)
+            help_ssl_write(ssl, "hello", 5);
+        int n;
+        while ((n = BIO_read(out, buf, sizeof(buf))) > 0) {
+            for (int i = 0; i < n; i++)
+                help_send(fd[0], buf + i, 1);
+        }
+        if (wrote > 0 && (n = SSL_read(ssl, buf, sizeof(buf))) > 0) {
+            ck_assert(memcmp(buf, "hello" + got, (size_t)n) == 0);
+            got += (unsigned)n;
+            continue;
+        }
+        ssize_t m = recv(fd[0], buf, sizeof(buf), 0);
+        ck_assert_int_gt(m, 0);
+        BIO_write(in, buf, (int)m);
+    }
+    SSL_free(ssl);
+    close(fd[0]);
+    help_side_end(&s);
+    SSL_CTX_free(ctx);
+    tls_unref(&tls);
+}
+END_TEST
+
+/* Limits */
+
+static void check_queue(void *arg)
+{
+    struct side *s = arg;
+    ck_assert_uint_gt(conn_queued(s->c), 0);
+}
+
+static bool queue_is_empty(void *arg)
+{
+    struct side *s = arg;
+    return conn_queued(s->c) == 0;
+}
+
+/* 7 MiB to a client that does not read until all is queued, then in small pieces. */
+START_TEST(a_slow_reader_gets_everything)
+{
+    const size_t total = 7 * MIB;
+    struct side s = {0};
+    SSL_CTX *ctx = help_client_ctx();
+    SSL *ssl = _i ? secured(&s, ctx) : NULL;
+    if (!ssl)
+        help_side_start(&s, worker, fd[1]);
+    char *sent = mem_alloc(total), piece[2000];
+    help_pattern(sent, total);
+    for (size_t off = 0; off < total; off += MIB)
+        help_write(&s, sent + off, MIB);
+    help_run(worker, check_queue, &s);
+    for (size_t off = 0, n; off < total; off += n) {
+        n = total - off < sizeof(piece) ? total - off : sizeof(piece);
+        if (ssl)
+            help_ssl_read(ssl, piece, n);
+        else
+            help_recv(fd[0], piece, n);
+        ck_assert(memcmp(sent + off, piece, n) == 0);
+    }
+    help_until(worker, queue_is_empty, &s);
+    ck_assert_uint_eq(s.events[CONN_BROKEN], 0);
+    help_side_end(&s);
+    if (ssl)
+        help_client_end(&ssl);
+    else
+        close(fd[0]);
+    SSL_CTX_free(ctx);
+    free(sent);
+}
+END_TEST
+
+static void write_too_much(void *arg)
+{
+    struct side *s = arg;
+    char *bytes = mem_zalloc(MIB);
+    for (unsigned i = 0; i < 9; i++)
+        conn_write(s->c, bytes, MIB); /* the ninth is too much */
+    free(bytes);
+    ck_assert_uint_eq(s->events[CONN_BROKEN], 0); /* not from inside the call */
+}
+
+START_TEST(too_much_output_breaks_the_connection)
+{
+    struct side s = {0};
+    help_side_start(&s, worker, fd[1]);
+    help_run(worker, write_too_much, &s);
+    help_wait_event(&s, CONN_BROKEN);
+    ck_assert_str_eq(s.why, "too much output waits for the peer");
+    help_write(&s, "x", 1); /* does nothing */
+    help_until(worker, queue_is_empty, &s);
+    ck_assert_uint_eq(s.events[CONN_BROKEN], 1);
+    help_side_end(&s);
+    close(fd[0]);
+}
+END_TEST
+
+static void pause_at_first(struct side *s, const char *bytes, size_t len)
+{
+    (void)bytes, (void)len;
+    conn_pause(s->c);
+}
+
+static void resume(void *arg)
+{
+    struct side *s = arg;
+    conn_resume(s->c);
+}
+
+/* Five records in one segment: when the first is delivered the others are in the TLS object, and
+ * the socket will never say so. */
+START_TEST(a_pause_holds_what_tls_has_read)
+{
+    struct side s = {.on_data = pause_at_first};
+    SSL_CTX *ctx = help_client_ctx();
+    SSL *ssl = secured(&s, ctx);
+    BIO *out = BIO_new(BIO_s_mem());
+    char buf[1024];
+    SSL_set0_wbio(ssl, out);
+    for (unsigned i = 0; i < 5; i++)
+        help_ssl_write(ssl, "12345" + i, 1);
+    int n = BIO_read(out, buf, sizeof(buf));
+    help_send(fd[0], buf, (size_t)n);
+    for (unsigned i = 1; i <= 5; i++) {
+        help_wait_got(&s, i);
+        ck_assert_uint_eq(s.got.len, i);
+        help_run(worker, resume, &s);
+    }
+    ck_assert_str_eq(strbuf_str(&s.got), "12345");
+    SSL_free(ssl);
+    close(fd[0]);
+    help_side_end(&s);
+    SSL_CTX_free(ctx);
+}
+END_TEST
+
+START_TEST(a_small_budget_loses_nothing)
+{
+    struct side s = {.on_data = help_echo, .conf.read_budget = 100};
+    SSL_CTX *ctx = help_client_ctx();
+    SSL *ssl = secured(&s, ctx);
+    static char sent[60000], back[sizeof(sent)];
+    help_pattern(sent, sizeof(sent));
+    help_ssl_write(ssl, sent, sizeof(sent));
+    help_ssl_read(ssl, back, sizeof(back));
+    ck_assert(memcmp(sent, back, sizeof(sent)) == 0);
+    help_client_end(&ssl);
+    help_side_end(&s);
+    SSL_CTX_free(ctx);
+}
+END_TEST
+
+/* STARTTLS */
+
+static void answer_starttls(struct side *s, const char *bytes, size_t len)
+{
+    (void)bytes, (void)len;
+    if (conn_is_tls(s->c))
+        return;
+    pthread_mutex_lock(&s->lock);
+    ck_assert_int_eq(strncmp(strbuf_str(&s->got), "<starttls/>", 11), 0);
+    strbuf_reset(&s->got); /* the rest of this read is forgotten */
+    pthread_mutex_unlock(&s->lock);
+    conn_write(s->c, "<proceed/>", 10);
+    conn_start_tls(s->c, s->extra);
+    conn_write(s->c, "<features/>", 11); /* encrypted already */
+}
+
+START_TEST(starttls_forgets_injected_text)
+{
+    struct side s = {.on_data = answer_starttls};
+    s.extra = help_tls("xmpp-client", "one.example", NULL);
+    SSL_CTX *ctx = help_client_ctx();
+    char buf[64] = "";
+    help_side_start(&s, worker, fd[1]);
+    help_send(fd[0], "<starttls/><injected/>", 22);
+    help_recv(fd[0], buf, 10);
+    ck_assert_str_eq(buf, "<proceed/>");
+    SSL *ssl = help_client(ctx, fd[0], "one.example");
+    ck_assert_int_eq(SSL_connect(ssl), 1);
+    help_ssl_write(ssl, "after", 5);
+    help_wait_got(&s, 5);
+    ck_assert_str_eq(strbuf_str(&s.got), "after");
+    help_ssl_read(ssl, buf, 11);
+    ck_assert_str_eq(buf, "<features/>");
+    help_client_end(&ssl);
+    help_side_end(&s);
+    SSL_CTX_free(ctx);
+    struct tls_context *tls = s.extra;
+    tls_unref(&tls);
+}
+END_TEST
+
+START_TEST(text_injected_later_breaks_the_handshake)
+{
+    struct side s = {.on_data = answer_starttls};
+    s.extra = help_tls("xmpp-client", "one.example", NULL);
+    char buf[16] = "";
+    help_side_start(&s, worker, fd[1]);
+    help_send(fd[0], "<starttls/>", 11);
+    help_recv(fd[0], buf, 10);
+    help_send(fd[0], "<injected/><injected/>", 22);
+    help_wait_event(&s, CONN_BROKEN);
+    ck_assert_uint_eq(s.got.len, 0);
+    ck_assert_uint_eq(s.events[CONN_SECURED], 0);
+    help_side_end(&s);
+    struct tls_context *tls = s.extra;
+    tls_unref(&tls);
+    close(fd[0]);
+}
+END_TEST
+
+/* More clear text than the sockets hold must be out before the first byte of TLS. */
+START_TEST(clear_text_goes_out_before_tls)
+{
+    struct side s = {0};
+    struct tls_context *tls = help_tls(NULL, "one.example", NULL);
+    SSL_CTX *ctx = help_client_ctx();
+    char *sent = mem_alloc(7 * MIB), *back = mem_alloc(7 * MIB);
+    help_pattern(sent, 7 * MIB);
+    help_side_start(&s, worker, fd[1]);
+    help_write(&s, sent, 7 * MIB);
+    help_start_tls(&s, tls);
+    help_write(&s, "secret", 6);
+    help_recv(fd[0], back, 7 * MIB);
+    ck_assert(memcmp(sent, back, 7 * MIB) == 0);
+    SSL *ssl = help_client(ctx, fd[0], NULL);
+    ck_assert_int_eq(SSL_connect(ssl), 1);
+    help_ssl_read(ssl, back, 6);
+    ck_assert_int_eq(memcmp(back, "secret", 6), 0);
+    help_client_end(&ssl);
+    help_side_end(&s);
+    SSL_CTX_free(ctx);
+    tls_unref(&tls);
+    free(sent);
+    free(back);
+}
+END_TEST
+
+/* Channel binding */
+
+struct binding {
+    struct side *s;
+    bool there;
+    unsigned char bytes[32];
+};
+
+static void export_binding(void *arg)
+{
+    struct binding *b = arg;
+    b->there = conn_tls_exporter(b->s->c, b->bytes);
+}
+
+START_TEST(both_sides_export_the_same)
+{
+    struct side s = {0};
+    struct binding b = {.s = &s};
+    unsigned char mine[32];
+    SSL_CTX *ctx = help_client_ctx();
+    SSL_CTX_set_max_proto_version(ctx, _i ? TLS1_3_VERSION : TLS1_2_VERSION);
+    SSL *ssl = secured(&s, ctx);
+    help_run(worker, export_binding, &b);
+    ck_assert(b.there);
+    ck_assert_int_eq(SSL_export_keying_material(ssl, mine, 32, "EXPORTER-Channel-Binding", 24,
+                                                (const unsigned char *)"", 0, 1),
+                     1);
+    ck_assert_mem_eq(mine, b.bytes, 32);
+    help_client_end(&ssl);
+    help_side_end(&s);
+    SSL_CTX_free(ctx);
+}
+END_TEST
+
+START_TEST(nothing_to_export_without_unique_secrets)
+{
+    struct side s = {0};
+    struct binding b = {.s = &s};
+    SSL_CTX *ctx = help_client_ctx();
+    SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_EXTENDED_MASTER_SECRET);
+    SSL *ssl = secured(&s, ctx);
+    help_run(worker, export_binding, &b);
+    ck_assert(!b.there);
+    help_client_end(&ssl);
+    help_side_end(&s);
+    SSL_CTX_free(ctx);
+}
+END_TEST
+
+START_TEST(nothing_to_export_in_clear_text)
+{
+    struct side s = {0};
+    struct binding b = {.s = &s, .there = true};
+    help_side_start(&s, worker, fd[1]);
+    help_run(worker, export_binding, &b);
+    ck_assert(!b.there);
+    help_side_end(&s);
+    close(fd[0]);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("conn");
+    TCase *t = tcase_create("conn");
+    signal(SIGPIPE, SIG_IGN); /* the client's */
+    help_files_start();
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, plain_text_comes_back);
+    tcase_add_test(t, tls_text_comes_back);
+    tcase_add_test(t, records_may_come_byte_by_byte);
+    tcase_add_loop_test(t, a_slow_reader_gets_everything, 0, 2);
+    tcase_add_test(t, too_much_output_breaks_the_connection);
+    tcase_add_test(t, a_pause_holds_what_tls_has_read);
+    tcase_add_test(t, a_small_budget_loses_nothing);
+    tcase_add_test(t, starttls_forgets_injected_text);
+    tcase_add_test(t, text_injected_later_breaks_the_handshake);
+    tcase_add_test(t, clear_text_goes_out_before_tls);
+    tcase_add_loop_test(t, both_sides_export_the_same, 0, 2);
+    tcase_add_test(t, nothing_to_export_without_unique_secrets);
+    tcase_add_test(t, nothing_to_export_in_clear_text);
+    suite_add_tcase(suite, t);
+    SRunner *r = srunner_create(suite);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    help_files_end();
+    return failed == 0 ? 0 : 1;
+}
