@@ -41,6 +41,7 @@ struct conn_conf {
 struct conn *conn_new(struct worker *w, int fd, const struct conn_conf *conf,
                       const struct conn_handler *handler, void *arg);
 
+/* Changes what the handler is given as `arg`. */
 void conn_set_arg(struct conn *c, void *arg);
 
 /* Appends to the output; written once at the end of the turn, however many calls. Never blocks,

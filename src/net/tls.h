@@ -22,6 +22,7 @@ struct tls_host {
 struct tls_context *tls_server_new(const struct tls_host *hosts, unsigned count, const char *alpn,
                                    struct err *e);
 
+/* Another reference, the caller's; returns `t`. */
 struct tls_context *tls_ref(struct tls_context *t);
 
 /* Gives up a reference; the last one frees. Accepts NULL, sets *t to NULL. */
