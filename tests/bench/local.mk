@@ -17,4 +17,4 @@ tests_bench_load_LDADD = libbase.la $(OPENSSL_LIBS) $(JANSSON_LIBS)
 tests_bench_relay_SOURCES = tests/bench/relay.c
 tests_bench_relay_LDADD = libbase.la $(OPENSSL_LIBS) $(EXPAT_LIBS)
 
-EXTRA_DIST += tests/bench/README.md tests/bench/run
+EXTRA_DIST += tests/bench/README.md tests/bench/run tests/bench/servers.py tests/bench/smoke
