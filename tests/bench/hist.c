@@ -1,5 +1,4 @@
 #include "hist.h"
-#include "base/macros.h"
 
 #include "base/macros.h"
 

@@ -1,5 +1,4 @@
 #include "scan.h"
-#include "base/macros.h"
 
 #include <string.h>
 
