@@ -18,6 +18,8 @@ struct set {
 struct modules {
     struct arena *arena;
     struct loader *loader;
+    const char *dir; /* the configuration's module_dir, NULL if it has none */
+    const char *data_dir;
     struct module_inst **insts; /* in the order they start; index: slot */
     unsigned n_insts, max_insts;
     unsigned n_started;
@@ -51,12 +53,17 @@ void modules_free(struct modules **mp)
 const struct module *modules_find(void *arg, const char *dir, const char *name, struct err *e)
 {
     struct modules *m = arg;
-    return loader_find(m->loader, dir, name, e);
+    return loader_find(m->loader, dir ? dir : m->dir, name, e);
 }
 
-unsigned modules_load_all(struct modules *m, const char *dir, const struct module *const **out)
+void modules_set_dir(struct modules *m, const char *dir)
 {
-    return loader_all(m->loader, dir, out);
+    m->dir = dir ? arena_strdup(m->arena, dir) : NULL;
+}
+
+unsigned modules_load_all(struct modules *m, const struct module *const **out)
+{
+    return loader_all(m->loader, m->dir, out);
 }
 
 /* ---- which modules ---- */
@@ -95,7 +102,7 @@ struct want {
 /* Adds a module after all that it requires. */
 static int choose(struct choice *ch, const char *name, const struct want *by)
 {
-    struct want w = {.by = by, .module = modules_find(ch->m, ch->c->module_dir, name, ch->err)};
+    struct want w = {.by = by, .module = modules_find(ch->m, NULL, name, ch->err)};
     if (!w.module)
         return by ? err_prefix(ch->err, "module %s requires %s", by->module->name, name) : -1;
     for (const struct want *asker = by; asker; asker = asker->by) {
@@ -119,14 +126,13 @@ static int choose_globals(struct choice *ch)
         const struct config_listen *listen = &ch->c->listens[i];
         if (choose(ch, listen->module, NULL) < 0)
             return err_prefix(ch->err, "listen \"%s\"", listen->name);
-        const struct module *module =
-            modules_find(ch->m, ch->c->module_dir, listen->module, ch->err);
+        const struct module *module = modules_find(ch->m, NULL, listen->module, ch->err);
         if (!module->accepted)
             return err_set(ch->err, "listen \"%s\": the module %s serves no connections",
                            listen->name, module->name);
     }
     const struct module *const *all;
-    unsigned n = modules_load_all(ch->m, ch->c->module_dir, &all);
+    unsigned n = modules_load_all(ch->m, &all);
     for (unsigned i = 0; i < n; i++) {
         if (all[i]->standard && all[i]->global && choose(ch, all[i]->name, NULL) < 0)
             return -1;
@@ -143,7 +149,7 @@ static int choose_for_host(struct choice *ch, const struct config_host *h)
     if (h->modules.n > 0)
         return 0;
     const struct module *const *all;
-    unsigned n = modules_load_all(ch->m, ch->c->module_dir, &all);
+    unsigned n = modules_load_all(ch->m, &all);
     for (unsigned i = 0; i < n; i++) {
         if (all[i]->standard && choose(ch, all[i]->name, NULL) < 0)
             return err_prefix(ch->err, "host \"%s\"", h->name);
@@ -205,8 +211,7 @@ static struct module_inst **instances(struct modules *m, const struct config *c,
     return insts;
 }
 
-static int make_host(struct choice *ch, const struct config_host *conf, const struct set *common,
-                     const unsigned char master[HOST_SECRET_LEN])
+static int make_host(struct choice *ch, const struct config_host *conf, const struct set *common)
 {
     struct modules *m = ch->m;
     struct host *h = arena_zalloc(m->arena, sizeof(*h));
@@ -216,7 +221,6 @@ static int make_host(struct choice *ch, const struct config_host *conf, const st
     h->jid = jid_parse(m->arena, conf->name, strlen(conf->name));
     if (!h->jid)
         return err_set(ch->err, "host \"%s\" is not a domain name", conf->name);
-    host_secret_derive(master, h->name, h->secret);
     if (choose_for_host(ch, conf) < 0)
         return -1;
     h->insts = instances(m, ch->c, ch->host, h, ch->err);
@@ -242,16 +246,11 @@ static void warn_unused(const struct modules *m, const struct config *c)
 static int make_all(struct choice *ch, const struct set *common)
 {
     struct modules *m = ch->m;
-    unsigned char master[HOST_SECRET_LEN];
-    if (host_secret_load(ch->c->data_dir, master, ch->err) < 0)
-        return -1;
     m->hosts = arena_alloc(m->arena, (ch->c->n_hosts + 1) * sizeof(struct host *));
-    int result = 0;
-    for (size_t i = 0; i < ch->c->n_hosts && result == 0; i++)
-        result = make_host(ch, &ch->c->hosts[i], common, master);
-    mem_clear(master, sizeof(master));
-    if (result < 0)
-        return -1;
+    for (size_t i = 0; i < ch->c->n_hosts; i++) {
+        if (make_host(ch, &ch->c->hosts[i], common) < 0)
+            return -1;
+    }
     m->globals = instances(m, ch->c, ch->globals, NULL, ch->err);
     if (!m->globals)
         return -1;
@@ -268,6 +267,8 @@ int modules_instantiate(struct modules *m, const struct config *c, struct err *e
     struct set *common = arena_zalloc(m->arena, sizeof(*common));
     struct set *globals = arena_zalloc(m->arena, sizeof(*globals));
     struct choice ch = {.m = m, .c = c, .globals = globals, .host = common, .err = e};
+    modules_set_dir(m, c->module_dir);
+    m->data_dir = arena_strdup(m->arena, c->data_dir);
     if (choose_globals(&ch) < 0 || make_all(&ch, common) < 0)
         return -1;
     warn_unused(m, c);
@@ -291,8 +292,21 @@ void modules_declare(struct modules *m, struct store *s)
     }
 }
 
+static int make_secrets(struct modules *m, struct err *e)
+{
+    unsigned char master[HOST_SECRET_LEN];
+    if (host_secret_load(m->data_dir, master, e) < 0)
+        return -1;
+    for (unsigned i = 0; i < m->n_hosts; i++)
+        host_secret_derive(master, m->hosts[i]->name, m->hosts[i]->secret);
+    mem_clear(master, sizeof(master));
+    return 0;
+}
+
 int modules_start(struct modules *m, struct err *e)
 {
+    if (make_secrets(m, e) < 0)
+        return -1;
     for (; m->n_started < m->n_insts; m->n_started++) {
         struct module_inst *inst = m->insts[m->n_started];
         if (inst->module->start && inst->module->start(inst, e) < 0) {

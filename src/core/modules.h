@@ -19,19 +19,23 @@ const struct module *modules_find(void *arg, const char *dir, const char *name, 
 
 /* Loads every module there is, sorted by name; what cannot be loaded is logged and passed over. The
  * array belongs to `m` and is valid until the next call. */
-unsigned modules_load_all(struct modules *m, const char *dir, const struct module *const **out);
+unsigned modules_load_all(struct modules *m, const struct module *const **out);
+
+/* The folder that is meant where modules_find() is given none; NULL: the installed one. Done by
+ * modules_instantiate(), with the configuration's. */
+void modules_set_dir(struct modules *m, const char *dir);
 
 /* Makes hosts and instances for this configuration: standard modules or the listed ones, what they
  * require, the global ones that listeners name; compiles the hook lists by phase and `after`. Fills
- * `server.hosts`, `server.globals` and so on, and keeps the secret that hosts derive theirs from in
- * data_dir (made if it is not there). 0 or -1 and `e`. */
+ * `server.hosts`, `server.globals` and so on. Writes nothing. 0 or -1 and `e`. */
 MUST_CHECK int modules_instantiate(struct modules *m, const struct config *c, struct err *e);
 
 /* Declares every module's statements and migrations to the store. */
 struct store;
 void modules_declare(struct modules *m, struct store *s);
 
-/* Calls start / stop of every instance, in order / in the opposite order. */
+/* Calls start / stop of every instance, in order / in the opposite order. Before, the hosts get
+ * their secrets, derived from DATA_DIR/secret (made if it is not there). */
 MUST_CHECK int modules_start(struct modules *m, struct err *e);
 void modules_stop(struct modules *m);
 
