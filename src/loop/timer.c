@@ -21,7 +21,7 @@ void wheel_init(struct wheel *wheel, int64_t now)
     *wheel = (struct wheel){.tick = now / CLOCK_MS};
 }
 
-static void wheel_add(struct wheel *wheel, struct timer *t)
+void wheel_add(struct wheel *wheel, struct timer *t)
 {
     int64_t tick = t->due / CLOCK_MS;
     unsigned level = level_of(wheel->tick, tick);
@@ -31,7 +31,7 @@ static void wheel_add(struct wheel *wheel, struct timer *t)
     LIST_INSERT_HEAD(&wheel->slots[level * WHEEL_SLOTS + slot], t, link);
 }
 
-static void wheel_remove(struct wheel *wheel, struct timer *t)
+void wheel_remove(struct wheel *wheel, struct timer *t)
 {
     struct timer **prev = t->link.le_prev;
     LIST_REMOVE(t, link);

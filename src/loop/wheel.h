@@ -20,6 +20,12 @@ struct wheel {
 /* An empty wheel that stands at `now` (monotonic µs). */
 void wheel_init(struct wheel *wheel, int64_t now);
 
+/* Puts `t`, which is not in it, in; t->due is a multiple of 1 ms after the last run. */
+void wheel_add(struct wheel *wheel, struct timer *t);
+
+/* Takes `t`, which is in it, out; its due becomes 0. */
+void wheel_remove(struct wheel *wheel, struct timer *t);
+
 /* When the wheel wants to be run next (µs): a timer is due or must come down a level. INT64_MAX if
  * it is empty. */
 int64_t wheel_next(const struct wheel *wheel);

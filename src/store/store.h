@@ -26,7 +26,11 @@ enum store_kind {
     STORE_DIRECTORY_WRITE,
 };
 
-/* Types of parameters and columns: 'i' 64-bit integer, 't' text, 'b' bytes, 'I' array of integers
+/* A write is sent again when its connection breaks before the answer, so running it twice must be
+ * harmless: an INSERT says ON CONFLICT, an UPDATE sets values (and compares a version where a late
+ * one could undo a newer one) instead of adding to them.
+ *
+ * Types of parameters and columns: 'i' 64-bit integer, 't' text, 'b' bytes, 'I' array of integers
  * (parameters only; Postgres bigint[], SQLite a JSON array for json_each()). All may be NULL. */
 struct store_stmt {
     const char *name; /* unique in its module: "roster_get" */
@@ -67,9 +71,11 @@ struct store_conf {
     unsigned lanes;      /* writer connections per worker (Postgres, 2) */
     unsigned readers;    /* reader connections per worker (Postgres, 2) / threads (SQLite, 2) */
     unsigned batch_rows; /* a batch is sent at the latest with so many statements (200) */
-    int64_t batch_wait;  /* or when its oldest is so old, µs (2000); an idle lane sends at once */
+    int64_t batch_wait;  /* or when its oldest is so old, µs (2000); an idle lane sends at once, at
+                          * the end of the turn */
     unsigned queue_max;  /* statements that may wait per lane and per reader set (10000) */
-    int64_t patience; /* µs a statement may wait unsent while the store is away (5 s): STORE_FULL */
+    int64_t patience; /* µs a statement may wait unsent, because the store is away or too slow (5
+                       * s): STORE_FULL */
     int64_t statement_timeout; /* µs (10 s) */
 };
 void store_conf_defaults(struct store_conf *conf);
@@ -91,8 +97,9 @@ MUST_CHECK int store_open(struct store *s, struct err *e);
  * once when back. */
 void store_attach(struct store *s, struct worker *w);
 
-/* Commits what is queued (up to `patience`), then closes the worker's connections; on that worker.
- * `done` is called on it afterwards. */
+/* Takes nothing new, commits what is queued (up to `patience`: what then is not known to be
+ * committed is answered STORE_FULL), then closes the worker's connections; on that worker. `done`
+ * is called on it afterwards. */
 void store_detach(struct worker *w, void (*done)(void *arg), void *arg);
 
 /* After all workers have detached. */

@@ -1,4 +1,5 @@
 #include "hist.h"
+#include "base/macros.h"
 
 #include "base/macros.h"
 

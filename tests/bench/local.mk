@@ -17,4 +17,12 @@ tests_bench_load_LDADD = libbase.la $(OPENSSL_LIBS) $(JANSSON_LIBS)
 tests_bench_relay_SOURCES = tests/bench/relay.c
 tests_bench_relay_LDADD = libbase.la $(OPENSSL_LIBS) $(EXPAT_LIBS)
 
-EXTRA_DIST += tests/bench/README.md tests/bench/run
+EXTRA_DIST += tests/bench/README.md tests/bench/run tests/bench/servers.py tests/bench/smoke
+
+if HAVE_CHECK
+check_PROGRAMS += tests/bench/test-parts
+tests_bench_test_parts_SOURCES = tests/bench/test-parts.c \
+	tests/bench/hist.c tests/bench/sasl.c tests/bench/scan.c
+tests_bench_test_parts_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+tests_bench_test_parts_LDADD = libbase.la $(CHECK_LIBS) $(OPENSSL_LIBS)
+endif

@@ -2,7 +2,9 @@
  * first line, opens a stream, and each stanza it then sends goes, byte for byte, to the connection
  * that its `to' names. One read and one write per connection and wake-up.
  *
- * Usage: relay CERTIFICATE KEY [PORT]; prints "READY PORT" when it serves (on 127.0.0.1). */
+ * Usage: relay CERTIFICATE KEY [PORT [FAULT]]; prints "READY PORT" when it serves (on 127.0.0.1).
+ * FAULT is "drop", "double" or "swap": what to do to every hundredth stanza, to prove that the load
+ * generator sees it. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <expat.h>
@@ -20,7 +22,6 @@
 
 #include "base/mem.h"
 #include "base/strbuf.h"
-#include "config.h"
 
 #define NAME_MAX_LEN 127
 #define IN_MAX (1u << 20)
@@ -44,10 +45,16 @@ struct peer {
     const char *parsing; /* the bytes that in_at is the offset of */
     uint64_t stanza_at;  /* the stream offset of the stanza at hand */
     uint64_t done_at;    /* and of what follows the last one */
-    struct strbuf out;
+    struct strbuf out, held; /* held: a stanza that the next one is to overtake */
     char name[NAME_MAX_LEN + 1];
     UT_hash_handle hh;
 };
+
+enum fault { FAULT_NONE, FAULT_DROP, FAULT_DOUBLE, FAULT_SWAP };
+
+#define FAULT_EVERY 100
+
+static const char *const fault_names[] = {"none", "drop", "double", "swap"};
 
 /* One relay a process: everything hangs here. */
 static struct {
@@ -56,6 +63,8 @@ static struct {
     struct peer *by_name;
     struct peer **dirty, **gone;
     unsigned dirty_count, gone_count, peers_max;
+    enum fault fault;
+    unsigned long stanzas;
 } relay;
 
 static void die(const char *what)
@@ -84,6 +93,7 @@ static void peer_free(struct peer *p)
     close(p->fd);
     strbuf_free(&p->in);
     strbuf_free(&p->out);
+    strbuf_free(&p->held);
     free(p);
 }
 
@@ -144,6 +154,31 @@ static void XMLCALL on_start(void *data, const XML_Char *name, const XML_Char **
     }
 }
 
+/* Does what a broken server might. */
+static void forward_wrongly(struct peer *to, const char *stanza, size_t len)
+{
+    if (relay.fault == FAULT_DOUBLE) {
+        strbuf_add(&to->out, stanza, len);
+        strbuf_add(&to->out, stanza, len);
+    } else if (relay.fault == FAULT_SWAP && to->held.len == 0) {
+        strbuf_add(&to->held, stanza, len);
+    }
+}
+
+static void forward(struct peer *to, const char *stanza, size_t len)
+{
+    if (relay.fault && ++relay.stanzas % FAULT_EVERY == 0) {
+        forward_wrongly(to, stanza, len);
+    } else {
+        strbuf_add(&to->out, stanza, len);
+        if (to->held.len > 0) {
+            strbuf_add(&to->out, to->held.s, to->held.len);
+            strbuf_reset(&to->held);
+        }
+    }
+    touch(to);
+}
+
 static void XMLCALL on_end(void *data, const XML_Char *name)
 {
     struct peer *p = data;
@@ -155,9 +190,7 @@ static void XMLCALL on_end(void *data, const XML_Char *name)
     p->done_at = event_end(p);
     if (!p->to || p->to->gone)
         return;
-    strbuf_add(&p->to->out, p->parsing + (p->stanza_at - p->in_at),
-               (size_t)(p->done_at - p->stanza_at));
-    touch(p->to);
+    forward(p->to, p->parsing + (p->stanza_at - p->in_at), (size_t)(p->done_at - p->stanza_at));
 }
 
 /* Parses `len` new bytes, which stand at the end of `have` bytes that begin at in_at. */
@@ -197,9 +230,7 @@ static void take_name(struct peer *p)
     p->parser = XML_ParserCreate(NULL);
     XML_SetUserData(p->parser, p);
     XML_SetElementHandler(p->parser, on_start, on_end);
-#if HAVE_DECL_XML_SETREPARSEDEFERRALENABLED
     XML_SetReparseDeferralEnabled(p->parser, XML_FALSE);
-#endif
     if (p->in.len > 0)
         parse(p, p->in.s, p->in.len, p->in.len);
 }
@@ -262,6 +293,7 @@ static void accept_one(void)
     SSL_set_accept_state(p->ssl);
     strbuf_init(&p->in, IN_MAX);
     strbuf_init(&p->out, OUT_MAX);
+    strbuf_init(&p->held, OUT_MAX);
     epoll_ctl(relay.epoll, EPOLL_CTL_ADD, fd, &e);
 }
 
@@ -334,21 +366,37 @@ static int listen_on(int port)
     return ntohs(a.sin_port);
 }
 
-int main(int argc, char **argv)
+static enum fault fault_named(const char *name)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(fault_names); i++)
+        if (strcmp(name, fault_names[i]) == 0)
+            return i;
+    fprintf(stderr, "relay: there is no fault '%s'\n", name);
+    exit(2);
+}
+
+/* Room for as many peers as there may be files. */
+static void make_room(void)
 {
     struct rlimit l;
-    struct epoll_event e = {.events = EPOLLIN};
-    if (argc < 3) {
-        fprintf(stderr, "usage: relay CERTIFICATE KEY [PORT]\n");
-        return 2;
-    }
-    signal(SIGPIPE, SIG_IGN);
     getrlimit(RLIMIT_NOFILE, &l);
     l.rlim_cur = l.rlim_max;
     setrlimit(RLIMIT_NOFILE, &l);
     relay.peers_max = (unsigned)l.rlim_max;
     relay.dirty = mem_zalloc(relay.peers_max * sizeof(struct peer *));
     relay.gone = mem_zalloc(relay.peers_max * sizeof(struct peer *));
+}
+
+int main(int argc, char **argv)
+{
+    struct epoll_event e = {.events = EPOLLIN};
+    if (argc < 3) {
+        fprintf(stderr, "usage: relay CERTIFICATE KEY [PORT [FAULT]]\n");
+        return 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    relay.fault = argc > 4 ? fault_named(argv[4]) : FAULT_NONE;
+    make_room();
     make_tls(argv[1], argv[2]);
     relay.epoll = epoll_create1(EPOLL_CLOEXEC);
     int port = listen_on(argc > 3 ? (int)strtol(argv[3], NULL, 10) : 0);

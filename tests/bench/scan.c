@@ -1,4 +1,5 @@
 #include "scan.h"
+#include "base/macros.h"
 
 #include <string.h>
 

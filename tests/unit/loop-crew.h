@@ -2,6 +2,8 @@
 #ifndef JACKDAW_TESTS_UNIT_LOOP_CREW_H
 #define JACKDAW_TESTS_UNIT_LOOP_CREW_H
 
+#include <check.h>
+
 #include "loop/fiber.h"
 #include "loop/worker.h"
 
@@ -23,7 +25,10 @@ struct flag {
 /* Adds one. From any thread or fiber. */
 void flag_raise(struct flag *flag);
 
-/* Blocks the thread until the flag has been raised `times` times; fails the test after 10 s. */
+/* Blocks the thread until the flag has been raised `times` times; aborts after 10 s. */
 void flag_wait(struct flag *flag, unsigned times);
+
+/* Runs it and gives the program's exit status. */
+int run_suite(Suite *suite);
 
 #endif
