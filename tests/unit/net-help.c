@@ -215,6 +215,14 @@ void help_wait_event(struct side *s, enum conn_event ev)
     pthread_mutex_unlock(&s->lock);
 }
 
+unsigned help_events(struct side *s, enum conn_event ev)
+{
+    pthread_mutex_lock(&s->lock);
+    unsigned count = s->events[ev];
+    pthread_mutex_unlock(&s->lock);
+    return count;
+}
+
 void help_wait_got(struct side *s, size_t len)
 {
     pthread_mutex_lock(&s->lock);
@@ -364,6 +372,18 @@ void help_client_end(SSL **ssl)
     close(SSL_get_fd(*ssl));
     SSL_free(*ssl);
     *ssl = NULL;
+}
+
+SSL *help_secured(struct side *s, struct worker *w, const int fd[2], SSL_CTX *ctx)
+{
+    struct tls_context *tls = help_tls("xmpp-client", "one.example", NULL);
+    help_side_start(s, w, fd[1]);
+    help_start_tls(s, tls);
+    tls_unref(&tls); /* the connection has its own */
+    SSL *ssl = help_client(ctx, fd[0], "one.example");
+    ck_assert_int_eq(SSL_connect(ssl), 1);
+    help_wait_event(s, CONN_SECURED);
+    return ssl;
 }
 
 void help_ssl_write(SSL *ssl, const char *bytes, size_t len)

@@ -49,6 +49,9 @@ void help_side_end(struct side *s);
 /* Waits for the event to have happened once. */
 void help_wait_event(struct side *s, enum conn_event ev);
 
+/* How often it has happened so far. */
+unsigned help_events(struct side *s, enum conn_event ev);
+
 /* Waits until `len` bytes have been recorded. */
 void help_wait_got(struct side *s, size_t len);
 
@@ -74,6 +77,9 @@ SSL_CTX *help_client_ctx(void);
 /* A client on `fd`, which it closes in help_client_end(); the handshake is the caller's. */
 SSL *help_client(SSL_CTX *ctx, int fd, const char *sni);
 void help_client_end(SSL **ssl);
+
+/* A connection of the side on `fd[1]` and a client on `fd[0]` that have shaken hands. */
+SSL *help_secured(struct side *s, struct worker *w, const int fd[2], SSL_CTX *ctx);
 
 /* Reads and writes all of it or fails the test. */
 void help_ssl_write(SSL *ssl, const char *bytes, size_t len);

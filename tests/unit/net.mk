@@ -18,4 +18,14 @@ check_PROGRAMS += tests/unit/test-listener
 tests_unit_test_listener_SOURCES = tests/unit/test-listener.c $(net_test_help)
 tests_unit_test_listener_CFLAGS = $(net_test_cflags)
 tests_unit_test_listener_LDADD = $(net_test_libs)
+
+check_PROGRAMS += tests/unit/test-conn-close
+tests_unit_test_conn_close_SOURCES = tests/unit/test-conn-close.c $(net_test_help)
+tests_unit_test_conn_close_CFLAGS = $(net_test_cflags)
+tests_unit_test_conn_close_LDADD = $(net_test_libs)
+
+check_PROGRAMS += tests/unit/test-conn-move
+tests_unit_test_conn_move_SOURCES = tests/unit/test-conn-move.c $(net_test_help)
+tests_unit_test_conn_move_CFLAGS = $(net_test_cflags)
+tests_unit_test_conn_move_LDADD = $(net_test_libs)
 endif

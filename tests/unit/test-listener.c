@@ -74,6 +74,7 @@ static void teardown(void)
     for (unsigned i = 0; i < 2; i++)
         help_run(crew_worker(crew, i), close_one, &listener[i]);
     crew_stop(&crew);
+    log_open(2, false);
 }
 
 static int try_connect(const char *address, unsigned port)
@@ -246,8 +247,8 @@ START_TEST(without_descriptors_connections_are_turned_away)
 {
     int client[CLIENTS], log = open(help_file("log"), O_RDWR | O_CREAT | O_APPEND, 0600);
     char byte;
+    log_open(log, false); /* before the worker gets to listening */
     unsigned port = open_on("127.0.0.1", 1, 0);
-    log_open(log, false);
     for (unsigned i = 0; i < CLIENTS; i++)
         client[i] = socket(AF_INET, SOCK_STREAM, 0);
     set_limit((unsigned)lowest_free()); /* none is left but the reserve */
@@ -262,15 +263,14 @@ START_TEST(without_descriptors_connections_are_turned_away)
     ck_assert_uint_eq(count_lines(log, "turned away"), 1);
     set_limit(1000);
     must_connect("127.0.0.1", port, 1);
-    log_open(2, false);
 }
 END_TEST
 
 START_TEST(when_nothing_helps_it_rests)
 {
     int client = socket(AF_INET, SOCK_STREAM, 0);
-    unsigned port = open_on("127.0.0.1", 1, 0);
     log_open(open(help_file("log2"), O_RDWR | O_CREAT, 0600), false);
+    unsigned port = open_on("127.0.0.1", 1, 0);
     (void)turns(); /* it listens now */
     set_limit(3);  /* below everything in use: the reserve is of no use */
     start_connecting(client, port);
@@ -282,7 +282,6 @@ START_TEST(when_nothing_helps_it_rests)
     set_limit(1000);
     close(wait_accepted(1));
     close(client);
-    log_open(2, false);
 }
 END_TEST
 

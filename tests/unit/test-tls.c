@@ -108,7 +108,7 @@ START_TEST(a_protocol_is_chosen_or_refused)
         ck_assert_int_eq(ERR_GET_REASON(ERR_peek_error()),
                          SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
         help_wait_event(&side, CONN_BROKEN);
-        ck_assert_uint_eq(side.events[CONN_SECURED], 0);
+        ck_assert_uint_eq(help_events(&side, CONN_SECURED), 0);
     } else {
         const unsigned char *name;
         unsigned len;
