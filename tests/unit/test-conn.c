@@ -116,7 +116,7 @@ START_TEST(records_may_come_byte_by_byte)
                 help_send(fd[0], buf + i, 1);
         }
         if (wrote > 0 && (n = SSL_read(ssl, buf, sizeof(buf))) > 0) {
-            ck_assert(memcmp(buf, "hello" + got, (size_t)n) == 0);
+            ck_assert(memcmp(buf, &"hello"[got], (size_t)n) == 0);
             got += (unsigned)n;
             continue;
         }
@@ -228,7 +228,7 @@ START_TEST(a_pause_holds_what_tls_has_read)
     char buf[1024];
     SSL_set0_wbio(ssl, out);
     for (unsigned i = 0; i < 5; i++)
-        help_ssl_write(ssl, "12345" + i, 1);
+        help_ssl_write(ssl, &"12345"[i], 1);
     int n = BIO_read(out, buf, sizeof(buf));
     help_send(fd[0], buf, (size_t)n);
     for (unsigned i = 1; i <= 5; i++) {
