@@ -1,0 +1,143 @@
+#include "sasl.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include "base/mem.h"
+
+#define KEY 32
+
+const char *base64_of(struct arena *a, const void *data, size_t len)
+{
+    unsigned char *out = arena_alloc(a, len * 4 / 3 + 8);
+    EVP_EncodeBlock(out, data, (int)len);
+    return (char *)out;
+}
+
+char *base64_read(struct arena *a, const char *text, size_t *len)
+{
+    size_t in = strlen(text);
+    unsigned char *out = arena_alloc(a, in + 4);
+    int n = EVP_DecodeBlock(out, (const unsigned char *)text, (int)in);
+    if (n < 0)
+        return NULL;
+    for (size_t i = in; i > 0 && text[i - 1] == '='; i--)
+        n--;
+    out[n] = '\0';
+    *len = (size_t)n;
+    return (char *)out;
+}
+
+/* RFC 5802 section 5.1: "=" and "," in names. */
+static const char *escape_name(struct arena *a, const char *name)
+{
+    char *out = arena_alloc(a, strlen(name) * 3 + 1), *o = out;
+    for (; *name; name++) {
+        if (*name == '=' || *name == ',') {
+            memcpy(o, *name == '=' ? "=3D" : "=2C", 3);
+            o += 3;
+        } else {
+            *o++ = *name;
+        }
+    }
+    *o = '\0';
+    return out;
+}
+
+const char *sasl_first(struct sasl *s, struct arena *a, const struct sasl_conf *conf)
+{
+    *s = (struct sasl){.arena = a, .conf = *conf};
+    if (!s->conf.nonce) {
+        char token[25];
+        mem_random_token(token, 24);
+        s->conf.nonce = arena_strdup(a, token);
+    }
+    const char *flag = conf->gs2 ? conf->gs2 : "n";
+    s->gs2_header = conf->authzid ? arena_printf(a, "%s,a=%s,", flag, escape_name(a, conf->authzid))
+                                  : arena_printf(a, "%s,,", flag);
+    s->first_bare = arena_printf(a, "n=%s,r=%s", escape_name(a, conf->user), s->conf.nonce);
+    const char *first = arena_printf(a, "%s%s", s->gs2_header, s->first_bare);
+    return base64_of(a, first, strlen(first));
+}
+
+static void hmac(const unsigned char *key, const char *text, unsigned char out[KEY])
+{
+    unsigned len = KEY;
+    HMAC(EVP_sha256(), key, KEY, (const unsigned char *)text, strlen(text), out, &len);
+}
+
+/* c=: the GS2 header, and with a -PLUS mechanism the channel binding data. */
+static const char *channel_binding(struct sasl *s)
+{
+    size_t head = strlen(s->gs2_header);
+    size_t cb = s->gs2_header[0] == 'p' ? s->conf.cb_len : 0;
+    unsigned char *data = arena_alloc(s->arena, head + cb + 1);
+    memcpy(data, s->gs2_header, head);
+    if (cb)
+        memcpy(data + head, s->conf.cb, cb);
+    return base64_of(s->arena, data, head + cb);
+}
+
+/* A field of the challenge, "r=" and so on; NULL if it is not there. */
+static const char *field(struct arena *a, const char *message, const char *name)
+{
+    const char *at = !strncmp(message, name, 2) ? message : NULL;
+    if (!at) {
+        at = strstr(message, arena_printf(a, ",%s", name));
+        if (!at)
+            return NULL;
+        at++;
+    }
+    return arena_strndup(a, at + 2, strcspn(at + 2, ","));
+}
+
+static const char *proof(struct sasl *s)
+{
+    unsigned char client_key[KEY], stored_key[KEY], signature[KEY];
+    hmac(s->salted, "Client Key", client_key);
+    EVP_Digest(client_key, KEY, stored_key, NULL, EVP_sha256(), NULL);
+    hmac(stored_key, s->auth_message, signature);
+    for (size_t i = 0; i < KEY; i++)
+        client_key[i] ^= signature[i];
+    return base64_of(s->arena, client_key, KEY);
+}
+
+const char *sasl_final(struct sasl *s, const char *challenge, struct err *e)
+{
+    struct arena *a = s->arena;
+    size_t len, salt_len;
+    const char *message = base64_read(a, challenge, &len);
+    const char *nonce = message ? field(a, message, "r=") : NULL;
+    const char *salt64 = message ? field(a, message, "s=") : NULL;
+    const char *count = message ? field(a, message, "i=") : NULL;
+    const char *salt = salt64 ? base64_read(a, salt64, &salt_len) : NULL;
+    int rounds = count ? (int)strtol(count, NULL, 10) : 0;
+    if (!nonce || !salt || rounds < 1) {
+        err_set(e, "this is not a SCRAM challenge: %s", message ? message : challenge);
+        return NULL;
+    }
+    if (strncmp(nonce, s->conf.nonce, strlen(s->conf.nonce)) ||
+        strlen(nonce) == strlen(s->conf.nonce)) {
+        err_set(e, "the server's nonce does not extend ours: %s", message);
+        return NULL;
+    }
+    PKCS5_PBKDF2_HMAC(s->conf.password, (int)strlen(s->conf.password), (const unsigned char *)salt,
+                      (int)salt_len, rounds, EVP_sha256(), KEY, s->salted);
+    const char *bare = arena_printf(a, "c=%s,r=%s", channel_binding(s), nonce);
+    s->auth_message = arena_printf(a, "%s,%s,%s", s->first_bare, message, bare);
+    const char *final = arena_printf(a, "%s,p=%s", bare, proof(s));
+    return base64_of(a, final, strlen(final));
+}
+
+bool sasl_verify(struct sasl *s, const char *server_final)
+{
+    size_t len;
+    unsigned char key[KEY], signature[KEY];
+    const char *message = base64_read(s->arena, server_final, &len);
+    const char *claimed = message ? field(s->arena, message, "v=") : NULL;
+    if (!claimed || !s->auth_message)
+        return false;
+    hmac(s->salted, "Server Key", key);
+    hmac(key, s->auth_message, signature);
+    return !strcmp(claimed, base64_of(s->arena, signature, KEY));
+}
