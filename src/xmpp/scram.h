@@ -21,6 +21,7 @@ struct scram_keys {
     unsigned char stored_key[SCRAM_KEY_MAX], server_key[SCRAM_KEY_MAX];
 };
 
+/* Bytes of a key of this kind, and the name of the mechanism. */
 size_t scram_hash_size(enum scram_hash h);
 const char *scram_hash_name(enum scram_hash h); /* "SCRAM-SHA-256" */
 

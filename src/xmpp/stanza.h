@@ -99,6 +99,7 @@ struct stanza *stanza_error(const struct stanza *st, enum stanza_error cond, con
  * xml_copy() of it in its place. Takes its own reference to `st`. */
 struct stanza *stanza_edit(struct stanza *st);
 
+/* Another reference to `st`, which it returns. Any thread. */
 struct stanza *stanza_ref(struct stanza *st);
 /* Drops a reference, sets *st to NULL. Accepts NULL. Any thread. */
 void stanza_unref(struct stanza **st);

@@ -34,6 +34,7 @@ enum stream_error {
     STREAM_ERRORS
 };
 
+/* The element of RFC 6120, section 4.9.3: "not-well-formed" and so on. */
 const char *stream_error_name(enum stream_error e);
 
 /* Writes `<stream:error>...</stream:error>`; `text` may be NULL. */
