@@ -5,6 +5,10 @@ EXTRA_DIST += .clang-format .ci contrib
 check-local:
 	$(srcdir)/contrib/ci/lint/layers
 
+# What a server needs to run, without the tests' programs.
+.PHONY: server
+server: $(bin_PROGRAMS) $(sbin_PROGRAMS) $(module_LTLIBRARIES)
+
 # Builds what make check would run, without running it.
 .PHONY: test-programs
 test-programs: $(check_PROGRAMS) $(check_SCRIPTS)

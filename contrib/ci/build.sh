@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds in build/NAME, out of the tree.   build.sh NAME all|tests...
-# "all" is what gets installed, "tests" the programs that the tests need.
+# Builds in build/NAME, out of the tree.   build.sh NAME server|all|tests...
+# "server" is what runs, "all" also what the dialogues and the bench need, "tests" what make check
+# would run.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 
@@ -41,6 +42,7 @@ if [ ! -f Makefile ] || [ "$(cat .options 2>/dev/null)" != "${options[*]}" ]; th
 fi
 for goal in "$@"; do
     case $goal in
+    server) make -s -j"$(nproc)" server ;;
     all) make -s -j"$(nproc)" all ;;
     tests) make -s -j"$(nproc)" test-programs ;;
     esac

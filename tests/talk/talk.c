@@ -38,6 +38,6 @@ int main(int argc, char **argv)
     for (int i = optind; i < argc; i++)
         failed += !dialogue_play(argv[i], patience, verbose);
     xmpp_shutdown();
-    printf("%d dialogues, %u failed\n", argc - optind, failed);
+    printf("%u passed, %u failed\n", (unsigned)(argc - optind) - failed, failed);
     return failed ? 1 : 0;
 }
