@@ -7,10 +7,12 @@
 #include <stdint.h>
 
 #include "base/macros.h"
+#include "xmpp/base64.h"
 
 enum scram_hash { SCRAM_SHA1, SCRAM_SHA256, SCRAM_SHA512, SCRAM_HASHES };
 #define SCRAM_KEY_MAX 64 /* bytes of a SHA-512 */
 #define SCRAM_SALT_MAX 64
+#define SCRAM_SALT_LEN 16 /* of new keys, and of those that scram_fake_keys() makes */
 #define SCRAM_MESSAGE_MAX 4096
 
 /* What is stored of a password, per hash. Never the password. */
@@ -32,22 +34,24 @@ void scram_derive(enum scram_hash h, const char *password, const unsigned char *
 /* Whether `password` (SASLprepped) has these keys; constant time in the comparison. Slow. */
 bool scram_check_password(enum scram_hash h, const char *password, const struct scram_keys *keys);
 
-/* Keys for a user who does not exist: the same for a name each time, indistinguishable from a real
- * user's; `secret` is the host's. No password matches them. */
+/* Keys for a user who does not exist: the same for a name (prepared) each time, indistinguishable
+ * from a real user's; `secret` is the host's. No password matches them. */
 void scram_fake_keys(enum scram_hash h, const char *user, const unsigned char secret[32],
                      uint32_t iterations, struct scram_keys *out);
 
-/* One exchange. Clear with scram_clear() when done: it holds keys. */
+/* One exchange: scram_new, _first, _challenge, _final, _free. */
 struct scram;
 struct scram_conf {
     enum scram_hash hash;
     bool plus;           /* the -PLUS mechanism was chosen */
     bool plus_offered;   /* we advertised a -PLUS mechanism: gs2 flag "y" is then a downgrade */
     const char *cb_name; /* "tls-exporter"; NULL: no channel binding available */
-    const unsigned char *cb_data; /* copied */
+    const unsigned char *cb_data;
     size_t cb_len;
 };
+/* Everything in `conf` is copied. */
 struct scram *scram_new(const struct scram_conf *conf);
+/* Clears the keys it holds. Accepts NULL, sets NULL. */
 void scram_free(struct scram **s);
 
 enum scram_result {
@@ -58,7 +62,10 @@ enum scram_result {
 };
 
 /* Takes the client's first message (decoded from base64, `len` bytes, may hold anything). On
- * SCRAM_OK the user name is in scram_user() and the authzid, if any, in scram_authzid(). */
+ * SCRAM_OK the user name is in scram_user() and the authzid, if any, in scram_authzid(): the caller
+ * answers SCRAM_AUTHZID if that is not the user's own bare JID. A gs2 flag that does not fit the
+ * mechanism is malformed; a channel binding that we do not have, or a client that believes we have
+ * none, is not authorized (RFC 5802 section 6). */
 MUST_CHECK enum scram_result scram_first(struct scram *s, const char *msg, size_t len);
 const char *scram_user(const struct scram *s);    /* unescaped, not prepared */
 const char *scram_authzid(const struct scram *s); /* "" if none */
@@ -66,14 +73,13 @@ const char *scram_authzid(const struct scram *s); /* "" if none */
 /* The challenge for these keys, NUL-terminated, valid until the next call. */
 const char *scram_challenge(struct scram *s, const struct scram_keys *keys);
 
-/* Checks the client's final message; on SCRAM_OK *server_final is "v=..." valid until scram_free().
- */
+/* Checks the client's final message, once; on SCRAM_OK *server_final is "v=..." valid until
+ * scram_free(). */
 MUST_CHECK enum scram_result scram_final(struct scram *s, const char *msg, size_t len,
                                          const char **server_final);
 
-/* Base64 (RFC 4648, strict: padding required, no white space). Encoded length without NUL, or
- * decoded length; -1 if it does not fit or is not base64. */
-int base64_encode(const void *in, size_t len, char *out, size_t out_size);
-int base64_decode(const char *in, size_t len, void *out, size_t out_size);
+/* For tests only: the server's part of the nonce, so that the RFCs' examples come out. Before
+ * scram_challenge(). */
+void scram_set_nonce_for_test(struct scram *s, const char *nonce);
 
 #endif

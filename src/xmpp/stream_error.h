@@ -3,6 +3,7 @@
 #define JACKDAW_XMPP_STREAM_ERROR_H
 
 #include "base/strbuf.h"
+#include "xml/parser.h"
 
 enum stream_error {
     STREAM_NO_ERROR,
@@ -37,11 +38,14 @@ enum stream_error {
 /* The element of RFC 6120, section 4.9.3: "not-well-formed" and so on. */
 const char *stream_error_name(enum stream_error e);
 
-/* Writes `<stream:error>...</stream:error>`; `text` may be NULL. */
+/* What the parser's refusal is called on the wire. */
+enum stream_error stream_error_of_xml(enum xml_error e);
+
+/* Writes `<stream:error>...</stream:error>`; `text` (English) may be NULL. */
 void stream_error_write(struct strbuf *out, enum stream_error e, const char *text);
 
-/* Writes the XML declaration and our stream header. `content_ns` as on the wire; `to` may be NULL.
- */
+/* Writes the XML declaration and our stream header. `content_ns` as on the wire; `from`,
+ * `to` and `id` may be NULL. */
 void stream_header_write(struct strbuf *out, const char *content_ns, const char *from,
                          const char *to, const char *id);
 
