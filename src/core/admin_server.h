@@ -12,6 +12,8 @@ struct modules;
  * one refused) on the crew's first worker, with the core's commands and every module's. NULL and
  * `e`. */
 struct admin_server *admin_server_start(struct modules *m, struct err *e);
+/* Ends every connection and removes the socket; on the main thread, before the crew stops. Commands
+ * under way are cancelled. Sets *a to NULL. Accepts NULL. */
 void admin_server_stop(struct admin_server **a);
 
 /* The core's own commands: status, session list, module list, module hooks, help. */

@@ -10,7 +10,9 @@
 #include "base/err.h"
 #include "core/option.h"
 
+struct arena;
 struct module;
+struct strbuf;
 
 enum { BUS_LOCAL, BUS_LOOPBACK };
 
@@ -65,6 +67,7 @@ struct config_module {
 };
 
 struct config {
+    struct arena *arena; /* holds all that is below */
     const char *file;
     const char *data_dir, *control_socket, *node, *module_dir;
     int64_t workers;
@@ -81,9 +84,10 @@ struct config {
     size_t n_modules;
 };
 
-/* Finds a module's declaration by name (loading its object if needed); NULL and `e` if there is
- * none. */
-typedef const struct module *config_find_module(void *arg, const char *name, struct err *e);
+/* Finds a module's declaration by name, loading its object if needed: from `dir`, the
+ * configuration's module_dir, unless that is NULL. NULL and `e` if there is none. */
+typedef const struct module *config_find_module(void *arg, const char *dir, const char *name,
+                                                struct err *e);
 
 /* Reads `file` in two passes: first the module names, then everything strictly against their option
  * tables. NULL and `e` ("jackdaw.conf:12: unknown key 'prot' in listen \"c2s\"; did you mean
@@ -98,7 +102,9 @@ void config_free(struct config **c);
 
 /* Writes a sample configuration: every option of the core and of `modules` with help, unit, range
  * and default, commented out. For etc/jackdaw.conf. */
-struct strbuf;
 void config_sample(struct strbuf *out, const struct module *const *modules, size_t n);
+
+/* The same tables as the source (scdoc) of the manual page jackdaw.conf(5). */
+void config_manual(struct strbuf *out, const struct module *const *modules, size_t n);
 
 #endif

@@ -10,6 +10,8 @@
 #include "base/macros.h"
 
 struct account;
+struct arena;
+struct err;
 struct host;
 struct jid;
 struct module_inst;
@@ -119,6 +121,12 @@ struct hook_list {
     struct hook_slot *slots;
     unsigned n;
 };
+
+/* Puts the entries of `insts` for one hook in order: by phase, within a phase as the instances
+ * come, moved back as far as `after` asks. The list is kept in `a`. -1 and `e` if entries wait for
+ * each other. */
+MUST_CHECK int hook_compile(enum hook_id id, struct module_inst *const *insts, unsigned n_insts,
+                            struct arena *a, struct hook_list *out, struct err *e);
 
 /* "message_in" and so on, for humans. */
 const char *hook_name(enum hook_id id);

@@ -77,7 +77,8 @@ struct module_xep {
 
 /* All tables end with a zeroed entry and may be NULL. */
 struct module {
-    const char *abi; /* JACKDAW_MODULE_ABI: checked before anything else is read */
+    const char *abi; /* by JACKDAW_MODULE_HEAD; stays first for ever, so that it can be checked
+                        before anything else is read */
     const char *name;
     const char *summary; /* one sentence */
     const struct module_xep *xeps;
@@ -107,6 +108,16 @@ struct module {
     void (*accepted)(struct module_inst *inst, struct worker *w, const struct config_listen *listen,
                      int fd);
 };
+
+/* The interface a module is built against: a hash over these headers. In the tree it comes from
+ * config.h, outside from `pkg-config --cflags jackdaw`. */
+#if !defined(JACKDAW_ABI) && defined(HAVE_CONFIG_H)
+#include <config.h>
+#endif
+#define JACKDAW_ABI_TEXT_(abi) #abi
+#define JACKDAW_ABI_TEXT(abi) JACKDAW_ABI_TEXT_(abi)
+#define JACKDAW_MODULE_ABI JACKDAW_ABI_TEXT(JACKDAW_ABI)
+#define JACKDAW_MODULE_HEAD .abi = JACKDAW_MODULE_ABI
 
 /* Defines the module: JACKDAW_MODULE(ping) = { JACKDAW_MODULE_HEAD, .name = "ping", ... }; */
 #define JACKDAW_MODULE(name)                                                                       \

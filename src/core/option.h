@@ -9,6 +9,10 @@
 
 #include "base/macros.h"
 
+struct arena;
+struct err;
+struct strbuf;
+
 enum option_type {
     OPTION_BOOL,     /* bool:                 yes / no */
     OPTION_INT,      /* int64_t */
@@ -35,6 +39,7 @@ struct option {
     const char *const *choices; /* ENUM: NULL-terminated */
     bool required;
     bool reloadable;  /* takes effect on reload, otherwise at the next start */
+    bool path;        /* STRING: a file; relative ones are meant from the configuration's folder */
     const char *help; /* one sentence for an admin */
 };
 
@@ -74,5 +79,25 @@ struct option {
         .name = #m, .type = OPTION_LIST, .offset = OPTION_CHECKED(s, m, struct option_list),       \
         .def = d, __VA_ARGS__                                                                      \
     }
+
+/* The options of a table, 0 for NULL. */
+size_t option_count(const struct option *table);
+
+/* The option with this name, NULL if there is none. */
+const struct option *option_find(const struct option *table, const char *name);
+
+/* Reads the `n` texts of a value into `section` (the struct that offsets refer to); strings and
+ * lists are kept in `a`. -1 and `e` ("must be a duration such as 30s, from 1s to 1h, not 'x'"). */
+MUST_CHECK int option_set(const struct option *o, void *section, const char *const *texts, size_t n,
+                          struct arena *a, struct err *e);
+
+/* Fills `section` with the table's defaults; what has none is zero. */
+void option_defaults(const struct option *table, void *section, struct arena *a);
+
+/* "a duration such as 30s, from 1s to 1h": what a value must be. */
+void option_describe(const struct option *o, struct strbuf *out);
+
+/* The option with its default as it would stand in the file ("port = 5222"). */
+void option_print_default(const struct option *o, struct strbuf *out);
 
 #endif

@@ -22,6 +22,7 @@
 
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "config.h"
 
 #define NAME_MAX_LEN 127
 #define IN_MAX (1u << 20)
@@ -230,7 +231,9 @@ static void take_name(struct peer *p)
     p->parser = XML_ParserCreate(NULL);
     XML_SetUserData(p->parser, p);
     XML_SetElementHandler(p->parser, on_start, on_end);
+#if HAVE_DECL_XML_SETREPARSEDEFERRALENABLED
     XML_SetReparseDeferralEnabled(p->parser, XML_FALSE);
+#endif
     if (p->in.len > 0)
         parse(p, p->in.s, p->in.len, p->in.len);
 }

@@ -1,0 +1,50 @@
+# What modules are built against: installed, and hashed into the module ABI by configure. All that
+# core/module.h includes, directly or not (tests/unit/test-headers checks it).
+basehdrdir = $(pkgincludedir)/base
+basehdr_HEADERS = \
+	src/base/arena.h \
+	src/base/atoms.def \
+	src/base/atoms.h \
+	src/base/banned.h \
+	src/base/clock.h \
+	src/base/err.h \
+	src/base/hash.h \
+	src/base/log.h \
+	src/base/macros.h \
+	src/base/mem.h \
+	src/base/strbuf.h
+loophdrdir = $(pkgincludedir)/loop
+loophdr_HEADERS = \
+	src/loop/fiber.h \
+	src/loop/ledger.h \
+	src/loop/mailbox.h \
+	src/loop/offload.h \
+	src/loop/timer.h \
+	src/loop/worker.h
+xmlhdrdir = $(pkgincludedir)/xml
+xmlhdr_HEADERS = \
+	src/xml/tree.h
+xmpphdrdir = $(pkgincludedir)/xmpp
+xmpphdr_HEADERS = \
+	src/xmpp/jid.h \
+	src/xmpp/stanza.h \
+	src/xmpp/stream_error.h
+nethdrdir = $(pkgincludedir)/net
+nethdr_HEADERS = \
+	src/net/conn.h
+storehdrdir = $(pkgincludedir)/store
+storehdr_HEADERS = \
+	src/store/store.h
+corehdrdir = $(pkgincludedir)/core
+corehdr_HEADERS = \
+	src/core/admin.h \
+	src/core/config.h \
+	src/core/entity.h \
+	src/core/hook.h \
+	src/core/host.h \
+	src/core/module.h \
+	src/core/option.h \
+	src/core/router.h \
+	src/core/session.h \
+	src/core/stream.h \
+	src/core/work.h
