@@ -3,6 +3,10 @@ include src/core/headers.mk
 
 noinst_LTLIBRARIES += libcore.la
 libcore_la_SOURCES = \
+	src/core/admin.h \
+	src/core/admin_call.c src/core/admin_call.h \
+	src/core/admin_protocol.h \
+	src/core/admin_server.c src/core/admin_server.h \
 	src/core/config.c src/core/config.h \
 	src/core/config_read.c src/core/config_read.h \
 	src/core/config_schema.c src/core/config_schema.h \
