@@ -146,6 +146,7 @@ make_check() { # BUILD [MAKE-ARGUMENT...]
     [ "$passed" = 0 ] || pass "make check in $build" "$passed"
     if [ "$passed" = 0 ] || { [ "$status" != 0 ] && [ "$failed" = 0 ]; }; then
         fail_with_tail "make check in $build" "$(why_of "$status"), $passed passed"
+        grep -B 5 ' to mend$' "$(log_of "make check in $build")"
     fi
 }
 

@@ -102,7 +102,8 @@ void store_attach(struct store *s, struct worker *w);
  * is called on it afterwards. */
 void store_detach(struct worker *w, void (*done)(void *arg), void *arg);
 
-/* After all workers have detached. */
+/* After all workers have detached and before crew_stop(): it joins the store's threads, of which
+ * one may still be about to wake a worker that has already had its answer. */
 void store_free(struct store **s);
 
 /* ---- use, on a worker ---- */

@@ -184,7 +184,7 @@ static bool sasl_options(struct client *c, char *text, struct sasl_conf *conf)
 static struct client *begin(struct dialogue *d, char *const *args, bool options)
 {
     struct client *c = find(d, args[0]);
-    struct sasl_conf conf = {NULL};
+    struct sasl_conf conf = {0};
     if (!c || !client_set_address(c, args[2]))
         return NULL;
     if (options && !sasl_options(c, args[3], &conf))
@@ -271,7 +271,7 @@ static bool secure(struct dialogue *d, char *const *args, const char *body)
 /* From nothing to a bound resource. */
 static bool bound(struct dialogue *d, char *const *args, const char *body)
 {
-    struct sasl_conf conf = {NULL};
+    struct sasl_conf conf = {0};
     if (!secure(d, args, body))
         return false;
     struct client *c = find(d, args[0]);

@@ -136,8 +136,8 @@ void bed_close(struct bed *bed)
         on_worker(bed->crew, i, detach, &detached);
         flag_wait(&detached, 1);
     }
-    crew_stop(&bed->crew);
     store_free(&bed->store);
+    crew_stop(&bed->crew);
 }
 
 struct long_call {

@@ -233,8 +233,8 @@ START_TEST(new_names_are_precis)
                                        "\xcf\x82" /* final sigma */,
                                        "\xc3\x9f",
                                        "\xd7\x90\xd7\x91",
-                                       "\xd7\x90"
-                                       "1",
+                                       ("\xd7\x90"
+                                        "1"),
                                        "\xe4\xb8\xad\xe6\x96\x87"};
     static const char *const bad[] = {
         "",

@@ -312,7 +312,7 @@ END_TEST
 START_TEST(open_tokens_are_limited)
 {
     static const char *const starts[] = {"<a b='", "<!--", "<?x ", "<![CDATA[", "<", "</", "&#"};
-    char fill[4096];
+    static char fill[4096];
     memset(fill, '1', sizeof(fill));
     for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
         xml_parser_restart(parser);
