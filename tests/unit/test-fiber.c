@@ -173,6 +173,46 @@ START_TEST(an_answer_after_the_deadline_is_dropped)
 }
 END_TEST
 
+static struct promise *second_asked, *second_answered;
+static struct flag second_ended;
+
+static void ask_twice(void *arg)
+{
+    asker(arg);
+    ck_assert_int_eq(ex.result, WAIT_TIMEOUT);
+    fiber_set_deadline(0);
+    second_asked = second_answered = promise_new(NULL);
+    flag_raise(&ex.parked);
+    ck_assert_int_eq(promise_wait(&second_asked, &ex.value), WAIT_OK);
+    ck_assert_ptr_eq(ex.value, &second_ended);
+    flag_raise(&second_ended);
+}
+
+static void spawn_ask_twice(void *arg)
+{
+    ck_assert(fiber_spawn(worker0(), FIBER_NORMAL, ask_twice, arg));
+}
+
+static void answer_second(void *arg)
+{
+    (void)arg;
+    promise_answer(&second_answered, &second_ended);
+}
+
+START_TEST(a_late_answer_does_not_end_the_next_wait)
+{
+    int64_t deadline = 2 * CLOCK_MS;
+    crew = test_crew(1, NULL);
+    on_worker(crew, 0, spawn_ask_twice, &deadline);
+    flag_wait(&ex.parked, 2);
+    on_worker(crew, 0, answer_quietly, NULL);
+    ck_assert_uint_eq(ex.dropped, 1);
+    on_worker(crew, 0, answer_second, NULL);
+    flag_wait(&second_ended, 1);
+    crew_stop(&crew);
+}
+END_TEST
+
 /* The turn took longer than the wait may: answer and timeout are due in the same turn. */
 static void answer_late_in_this_turn(void *arg)
 {
@@ -426,6 +466,7 @@ START_TEST(fibers_are_limited_with_a_reserve_for_control)
     flag_wait(&all_ended, MAX + RESERVE + 2);
     ck_assert_uint_eq(waiting, 0);
     on_worker(crew, 0, check_stats, &(unsigned){0});
+    ck_assert_uint_eq(offered, 2); /* not any more once nothing waits */
     crew_stop(&crew);
 }
 END_TEST
@@ -479,6 +520,15 @@ END_TEST
 
 /* ---- the end ---- */
 
+/* What is started while the crew stops is cancelled from the start, and also runs to its end. */
+static void born_cancelled(void *arg)
+{
+    (void)arg;
+    ck_assert(fiber_cancelled());
+    ck_assert_int_eq(fiber_sleep(3600 * CLOCK_SEC), WAIT_CANCELLED);
+    flag_raise(&ex.ended);
+}
+
 static void ends_slowly(void *arg)
 {
     (void)arg;
@@ -486,11 +536,44 @@ static void ends_slowly(void *arg)
     ck_assert_int_eq(fiber_sleep(3600 * CLOCK_SEC), WAIT_CANCELLED);
     for (int i = 0; i < 5; i++)
         fiber_yield();
-    /* What is started now is cancelled from the start, and also runs to its end. */
-    ck_assert(fiber_spawn(worker_self(), FIBER_NORMAL, every_wait_is_cancelled, NULL));
+    ck_assert(fiber_spawn(worker_self(), FIBER_NORMAL, born_cancelled, NULL));
     ck_assert_int_eq(fiber_sleep(1), WAIT_CANCELLED);
     flag_raise(&ex.ended);
 }
+
+static struct flag last_words;
+
+static void hear(struct post *post)
+{
+    (void)post;
+    flag_raise(&last_words);
+}
+
+static void speaks_at_its_end(void *arg)
+{
+    ck_assert_int_eq(fiber_sleep(3600 * CLOCK_SEC), WAIT_CANCELLED);
+    while (atomic_load(&worker_crew(worker_self())->quiet) == 0)
+        fiber_yield();
+    for (int i = 0; i < 1000; i++)
+        fiber_yield();
+    ck_assert_uint_eq(atomic_load(&worker_crew(worker_self())->quiet), 1);
+    worker_post(crew_worker(arg, 1), &(struct post){.run = hear});
+    flag_wait(&last_words, 1); /* worker 1 must still be there, though it has nothing left to do */
+}
+
+static void spawn_speaking(void *arg)
+{
+    ck_assert(fiber_spawn(worker_self(), FIBER_NORMAL, speaks_at_its_end, arg));
+}
+
+START_TEST(a_worker_stays_until_all_have_ended)
+{
+    crew = test_crew(2, NULL);
+    on_worker(crew, 0, spawn_speaking, crew);
+    crew_stop(&crew);
+    ck_assert_uint_eq(last_words.value, 1);
+}
+END_TEST
 
 static void spawn_ending(void *arg)
 {
@@ -506,7 +589,6 @@ START_TEST(stopping_lets_parked_fibers_run_to_their_end)
     flag_wait(&ex.parked, 1);
     crew_stop(&crew);
     ck_assert_uint_eq(ex.ended.value, 2); /* its own and that of what it has started */
-    ck_assert_uint_eq(ex.dropped, 2);
     ck_assert_uint_eq(all_ended.value, STORM);
 }
 END_TEST
@@ -625,6 +707,8 @@ static Suite *suite(void)
     tcase_add_test(tc, a_deadline_holds_for_every_wait_and_is_inherited);
     tcase_add_test(tc, fibers_are_limited_with_a_reserve_for_control);
     tcase_add_test(tc, stacks_are_given_back_after_a_storm);
+    tcase_add_test(tc, a_worker_stays_until_all_have_ended);
+    tcase_add_test(tc, a_late_answer_does_not_end_the_next_wait);
     tcase_add_test(tc, stopping_lets_parked_fibers_run_to_their_end);
     tcase_add_test(tc, a_ban_on_waiting_ends);
     tcase_add_test(tc, a_stack_has_what_it_is_said_to_have);

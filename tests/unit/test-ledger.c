@@ -241,6 +241,24 @@ START_TEST(a_write_may_come_back_while_another_is_shown)
 }
 END_TEST
 
+static void add_to_same(struct showing *s)
+{
+    add(s->entry, 'z');
+}
+
+START_TEST(an_effect_may_add_to_its_own_entry)
+{
+    struct ledger_entry *w = item(ALICE, 1, 'w'), *e = ledger_open(&ledger, ALICE);
+    struct showing *first = effect(e, 'x');
+    first->also = add_to_same;
+    ledger_effect(e, &first->effect);
+    add(e, 'y');
+    ledger_write_done(w, 0);
+    ck_assert_str_eq(shown, "wxyz");
+    ledger_close(e);
+}
+END_TEST
+
 static void close_entry(struct showing *s)
 {
     ledger_close(s->entry);
@@ -289,6 +307,7 @@ static Suite *suite(void)
     tcase_add_test(tc, a_refusal_reaches_the_effects_of_its_item_only);
     tcase_add_test(tc, an_effect_may_bring_about_others);
     tcase_add_test(tc, a_write_may_come_back_while_another_is_shown);
+    tcase_add_test(tc, an_effect_may_add_to_its_own_entry);
     tcase_add_test(tc, an_effect_may_close_its_entry);
     tcase_add_test_raise_signal(tc, writing_after_something_was_shown_is_a_bug, SIGABRT);
     suite_add_tcase(s, tc);

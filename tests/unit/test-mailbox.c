@@ -37,6 +37,7 @@ static void teardown(void)
         ;
     ck_assert(mailbox_empty(&box));
     ck_assert_uint_eq(box.bounded, 0);
+    ck_assert_uint_eq(box.replaceable, 0);
     mailbox_clear(&box);
 }
 

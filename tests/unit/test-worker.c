@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "loop-crew.h"
+#include "loop/internal.h"
 #include "loop/io.h"
 
 static struct crew *crew;
@@ -120,7 +121,10 @@ static void block(struct post *post)
 
 static void read_stats(void *arg)
 {
+    uint64_t wakes = 0;
     worker_stats(worker_self(), arg);
+    (void)!read(worker_self()->wake_fd, &wakes, sizeof(wakes)); /* counted since the last read */
+    ((struct worker_stats *)arg)->wakeups = wakes;
 }
 
 START_TEST(only_the_first_post_wakes)
@@ -142,7 +146,7 @@ START_TEST(only_the_first_post_wakes)
     on_worker(crew, 0, read_stats, &after);
     ck_assert_uint_eq(after.posts - before.posts, ARRAY_LEN(travellers) + 2);
     /* For `blocker`, the first of the hundred and read_stats(); the rest came along. */
-    ck_assert_uint_le(after.wakeups - before.wakeups, 3);
+    ck_assert_uint_le(after.wakeups, 3);
     crew_stop(&crew);
 }
 END_TEST
@@ -197,7 +201,7 @@ static void schedule(void *arg)
     ends[1].run = ends[2].run = ends[3].run = end_simple;
     for (unsigned i = 0; i < 3; i++)
         worker_at_turn_end(w, &ends[i]);
-    worker_at_turn_end(w, &ends[2]); /* once is enough */
+    worker_at_turn_end(w, &ends[0]); /* once is enough */
     own_post.run = note_post;
     worker_post(w, &own_post); /* of the next turn */
     ck_assert(fiber_spawn(w, FIBER_NORMAL, note_fiber, arg));
