@@ -60,6 +60,7 @@ struct presence_cache_stats {
     uint64_t written, dropped, failures;
     bool up;
 };
+/* A snapshot; from any thread. */
 void presence_cache_stats(const struct presence_cache *c, struct presence_cache_stats *out);
 
 /* Writes what waits (for a second at most), removes the node's key, frees. Before crew_stop(). */

@@ -110,8 +110,23 @@ static int check_insert(const char *sql, struct err *e)
     return 0;
 }
 
+/* Postgres takes types for parameters that do not occur, so it does not find these. */
+static int check_params(const struct store_stmt *decl, const char *sql, struct err *e)
+{
+    size_t highest = 0;
+    for (const char *p = sql; (p = strchr(p, '$')); p++) {
+        size_t n = strtoul(p + 1, NULL, 10);
+        highest = n > highest ? n : highest;
+    }
+    if (highest == strlen(decl->params))
+        return 0;
+    return err_set(e, "takes %zu parameters, declared are %zu", highest, strlen(decl->params));
+}
+
 static int check_text(const struct store_stmt *decl, const char *sql, struct err *e)
 {
+    if (check_params(decl, sql, e) < 0)
+        return -1;
     bool insert = begins(sql, "insert ");
     bool directory = decl->kind == STORE_DIRECTORY_READ || decl->kind == STORE_DIRECTORY_WRITE;
     if (insert && !find_word(sql, "on conflict"))

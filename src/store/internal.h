@@ -9,12 +9,12 @@
 #include "store/statement.h"
 #include "store/store.h"
 
-/* A connection for what blocks and is rare: migrations, partitions, checks. */
-struct admin;
+/* The advisory lock under which nodes change the schema (Postgres). */
+#define STORE_LOCK "x'6a61636b646177'::bigint"
 
 struct driver {
     const char *name;
-    /* Connects the admin connection. */
+    /* Connects the admin connection: for what is rare and blocks (migrations, checks). */
     int (*open)(struct store *s, struct err *e);
     /* Runs statements (several, divided by semicolons). */
     int (*exec)(struct store *s, const char *sql, struct err *e);
@@ -23,8 +23,8 @@ struct driver {
                  struct err *e);
     /* Whether the statement prepares and returns what it declares. */
     int (*check)(struct store *s, const struct statement *stmt, struct err *e);
-    /* Makes the partitions that are due and are not there yet. May be NULL. */
-    int (*partition)(struct store *s, const struct store_partitioned *p, struct err *e);
+    /* Makes the partitions of all declared tables that are due and not there yet. May be NULL. */
+    int (*partition)(struct store *s, struct err *e);
     /* Everything is set up: closes the admin connection, starts the driver's threads. */
     int (*start)(struct store *s, struct err *e);
     /* Stops the threads, closes what open() made (in whatever state), frees. */

@@ -28,6 +28,7 @@ struct lane {
     struct timer wait;
 };
 
+/* An empty lane of this worker; the driver sets `conn` and `send`. */
 void lane_init(struct lane *lane, struct store_worker *home);
 
 /* Appends a write. False if too much waits: it stays the caller's. */

@@ -4,8 +4,14 @@ libstore_la_SOURCES = \
 	src/store/internal.h \
 	src/store/lane.c src/store/lane.h \
 	src/store/migrate.c \
-	src/store/postgres.c \
 	src/store/op.c src/store/op.h \
+	src/store/pgconn.c src/store/pgconn.h \
+	src/store/pgpartition.c \
+	src/store/pgreader.c \
+	src/store/pgtarget.c src/store/pgtarget.h \
+	src/store/pgwire.c src/store/pgwire.h \
+	src/store/pgwriter.c \
+	src/store/postgres.c src/store/postgres.h \
 	src/store/rows.c src/store/rows.h \
 	src/store/sqlite.c \
 	src/store/sqlite_conn.c src/store/sqlite_conn.h \

@@ -103,8 +103,8 @@ static int migrate_modules(struct store *s, struct err *e)
 int migrate_run(struct store *s, struct err *e)
 {
     bool postgres = s->conf.driver == STORE_POSTGRES;
-    const char *begin = postgres ? "BEGIN; SELECT pg_advisory_xact_lock(x'6a61636b646177'::bigint)"
-                                 : "BEGIN IMMEDIATE";
+    const char *begin =
+        postgres ? "BEGIN; SELECT pg_advisory_xact_lock(" STORE_LOCK ")" : "BEGIN IMMEDIATE";
     if (s->driver->exec(s, begin, e) < 0)
         return -1;
     if (migrate_modules(s, e) < 0 || s->driver->exec(s, "COMMIT", e) < 0) {

@@ -25,6 +25,7 @@ struct op {
     struct op_list readers; /* of a write: reads of the same owner that wait for it */
     unsigned next_owner;    /* of a read: owners before this one have been waited for */
     unsigned losses;        /* how often its connection broke */
+    bool again;             /* a read that another one's error has undone */
     int result;             /* what the driver says */
     struct store_rows *rows;
     UT_hash_handle hh; /* in the worker's table while it is its owner's last write */

@@ -292,11 +292,9 @@ static int sqlite_check(struct store *s, const struct statement *stmt, struct er
     sqlite3_stmt *prepared = sqlite_conn_prepare(&ss->admin, stmt->sql, e);
     if (!prepared)
         return -1;
-    int params = sqlite3_bind_parameter_count(prepared), columns = sqlite3_column_count(prepared);
+    int columns = sqlite3_column_count(prepared);
     bool reads_only = sqlite3_stmt_readonly(prepared) != 0;
     sqlite3_finalize(prepared);
-    if (params != (int)stmt->n_params)
-        return err_set(e, "takes %d parameters, declared are %u", params, stmt->n_params);
     if (columns != (int)strlen(stmt->decl->columns))
         return err_set(e, "returns %d columns, declared are %zu", columns,
                        strlen(stmt->decl->columns));

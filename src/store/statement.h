@@ -15,6 +15,7 @@ struct statement {
     UT_hash_handle hh; /* by decl */
 };
 
+/* Makes it; `decl` must outlive it, `module` is copied. The caller frees it. */
 struct statement *statement_new(enum store_driver driver, const char *module,
                                 const struct store_stmt *decl, unsigned index);
 /* Accepts NULL, sets NULL. */
@@ -29,7 +30,8 @@ static inline bool statement_is_read(const struct statement *s)
  * The caller frees it. */
 char *statement_numbered(const char *sql);
 
-/* A migration's text with {int}, {text}, {blob} and {strict} replaced. The caller frees it. */
+/* A migration's text with {int}, {text}, {blob} and {strict} replaced by the driver's types. The
+ * caller frees it. */
 char *statement_typed(enum store_driver driver, const char *sql);
 
 #endif

@@ -61,13 +61,7 @@ void store_declare(struct store *s, const char *module, const struct store_stmt 
 
 static int make_partitions(struct store *s, struct err *e)
 {
-    if (!s->driver->partition)
-        return 0;
-    for (struct store_module *m = s->modules; m; m = m->next) {
-        if (m->partitioned && s->driver->partition(s, m->partitioned, e) < 0)
-            return -1;
-    }
-    return 0;
+    return s->driver->partition ? s->driver->partition(s, e) : 0;
 }
 
 int store_open(struct store *s, struct err *e)

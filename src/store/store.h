@@ -78,8 +78,10 @@ struct store_conf {
                        * s): STORE_FULL */
     int64_t statement_timeout; /* µs (10 s) */
 };
+/* Fills `conf` with the defaults named above; driver SQLite, no target. */
 void store_conf_defaults(struct store_conf *conf);
 
+/* A store that is not open yet; `conf` is copied, `target` must be set. The caller frees it. */
 struct store *store_new(const struct store_conf *conf);
 
 /* Declares a module's statements and migrations; they must outlive the store. Before store_open().
@@ -164,6 +166,7 @@ MUST_CHECK int store_write_wait(const struct store_stmt *stmt, uint64_t owner,
 
 /* ---- rows ---- */
 
+/* How many rows there are; whether a value is NULL. Rows and columns count from 0. */
 size_t store_rows_count(const struct store_rows *rows);
 bool store_is_null(const struct store_rows *rows, size_t row, unsigned col);
 /* 0 for NULL. */
@@ -177,11 +180,13 @@ void store_rows_free(struct store_rows **rows);
 
 /* ---- for humans and tests ---- */
 
+/* Of one worker, since it was attached. */
 struct store_stats {
     uint64_t reads, writes, batches, retries, refused;
     unsigned queued; /* statements waiting on this worker */
     bool up;         /* every connection of this worker is connected */
 };
+/* A snapshot; on that worker. */
 void store_stats(const struct worker *w, struct store_stats *out);
 
 /* Checks the owner rule over every declared statement (DDL keys too) and that each prepares on the

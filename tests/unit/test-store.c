@@ -514,7 +514,7 @@ START_TEST(the_owner_rule_is_checked)
         {{"a", STORE_READ, "i", "i", "SELECT id FROM t WHERE id = $1", NULL, NULL, NULL},
          "does not begin with owner"},
         {{"b", STORE_READ, "", "i", "SELECT id FROM t", NULL, NULL, NULL}, "has no WHERE"},
-        {{"c", STORE_READ, "i", "i", "SELECT id FROM t WHERE owner = $10 AND id = $1", NULL, NULL,
+        {{"c", STORE_READ, "ii", "i", "SELECT id FROM t WHERE owner = $2 AND id = $1", NULL, NULL,
           NULL},
          "does not begin with owner"},
         {{"d", STORE_WRITE, "i", "", "DELETE FROM t WHERE id = $1", NULL, NULL, NULL},
@@ -604,7 +604,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_unchecked_fixture(t, start_servers, stop_servers);
     for (size_t i = 0; i < ARRAY_LEN(tests); i++)
-        tcase_add_loop_test(t, tests[i], STORE_SQLITE, STORE_SQLITE + 1);
+        tcase_add_loop_test(t, tests[i], STORE_SQLITE, STORE_POSTGRES + 1);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
