@@ -34,6 +34,7 @@ const char *sasl_final(struct sasl *s, const char *challenge, struct err *e);
 /* Whether the server's final message (base64) proves that it knows the keys. */
 bool sasl_verify(struct sasl *s, const char *server_final);
 
+/* Encodes into the arena. */
 const char *base64_of(struct arena *a, const void *data, size_t len);
 /* Decodes into the arena, NUL-terminated; NULL if it is not base64. */
 char *base64_read(struct arena *a, const char *text, size_t *len);

@@ -16,6 +16,7 @@ void stream_reader_feed(struct stream_reader *r, const char *data, size_t len);
 /* Expects a new stream header. */
 void stream_reader_restart(struct stream_reader *r);
 
+/* Accepts NULL, sets NULL. */
 void stream_reader_free(struct stream_reader **r);
 
 #endif

@@ -553,8 +553,8 @@ START_TEST(keys_begin_with_owner)
     static const char *const wrong[] = {
         "CREATE TABLE t (owner {int} NOT NULL, id {int} PRIMARY KEY) {strict}",
         "CREATE TABLE t (owner {int} NOT NULL, id {int} NOT NULL) {strict}",
-        "CREATE TABLE t (owner {int} NOT NULL, id {int} NOT NULL, PRIMARY KEY (owner, id)) "
-        "{strict}; CREATE INDEX t_id ON t (id)",
+        ("CREATE TABLE t (owner {int} NOT NULL, id {int} NOT NULL, PRIMARY KEY (owner, id)) "
+         "{strict}; CREATE INDEX t_id ON t (id)"),
     };
     static const struct store_stmt fine = {
         "fine", STORE_READ, "i", "i", "SELECT a.id FROM t a WHERE a.owner = $1", NULL, NULL, NULL};
