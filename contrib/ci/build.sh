@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds in build/NAME, out of the tree.   build.sh NAME server|all|tests...
-# "server" is what runs, "all" also what the dialogues and the bench need, "tests" what make check
-# would run.
+# "server" is what runs and the dialogue runner that tries it, "all" whatever the tests with a server
+# need, "tests" what make check would run.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 
@@ -42,7 +42,7 @@ if [ ! -f Makefile ] || [ "$(cat .options 2>/dev/null)" != "${options[*]}" ]; th
 fi
 for goal in "$@"; do
     case $goal in
-    server) make -s -j"$(nproc)" server ;;
+    server) make -s -j"$(nproc)" server tests/talk/talk ;;
     all) make -s -j"$(nproc)" all ;;
     tests) make -s -j"$(nproc)" test-programs ;;
     esac
