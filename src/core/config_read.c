@@ -12,10 +12,12 @@
 #define FILE_SIZE_MAX (4 << 20)
 #define INCLUDE_DEPTH_MAX 8
 
-/* A key that has been set: libconfuse itself would silently take the last one. */
+/* A key that has been set between these braces, or outside of any in this file: setting it again is
+ * a mistake that libconfuse would not tell. (To override what another file said is none.) */
 struct seen {
     const cfg_opt_t *opt;
     struct raw_place place;
+    bool in_section;
 };
 
 struct reader {
@@ -143,13 +145,13 @@ struct raw_text {
     const char *text;
 };
 
-/* Each key once: the second assignment of a key begins again with one value. */
+/* Each key once between two braces: the second assignment of a key begins again with one value. */
 static bool first_time(struct reader *r, cfg_t *cfg, const cfg_opt_t *opt, struct raw_place place)
 {
     if (opt->nvalues != 1)
         return true;
     for (size_t i = 0; i < r->n_seen; i++) {
-        if (r->seen[i].opt == opt) {
+        if (r->seen[i].opt == opt && r->seen[i].place.file == place.file) {
             char text[200];
             snprintf(text, sizeof(text), "'%.60s' is set already in line %d", opt->name,
                      r->seen[i].place.line);
@@ -158,8 +160,22 @@ static bool first_time(struct reader *r, cfg_t *cfg, const cfg_opt_t *opt, struc
         }
     }
     r->seen = mem_realloc(r->seen, (r->n_seen + 1) * sizeof(*r->seen));
-    r->seen[r->n_seen++] = (struct seen){.opt = opt, .place = place};
+    r->seen[r->n_seen++] = (struct seen){opt, place, strcmp(cfg->name, "root") != 0};
     return true;
+}
+
+/* A section's closing brace. */
+static int on_section_end(cfg_t *cfg, cfg_opt_t *opt)
+{
+    (void)cfg;
+    (void)opt;
+    size_t kept = 0;
+    for (size_t i = 0; i < reading->n_seen; i++) {
+        if (!reading->seen[i].in_section)
+            reading->seen[kept++] = reading->seen[i];
+    }
+    reading->n_seen = kept;
+    return 0;
 }
 
 static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
@@ -324,6 +340,7 @@ static cfg_opt_t *make_root(struct arena *a, const struct raw_shape *shapes)
     for (size_t i = 1; i <= n; i++) {
         cfg_flag_t flags = shapes[i].titled ? CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES : 0;
         cfg_opt_t sec[] = {CFG_SEC(shapes[i].name, make_opts(a, shapes[i].keys, 0), flags)};
+        sec[0].validcb = on_section_end;
         opts[at++] = sec[0];
     }
     cfg_opt_t include[] = {CFG_FUNC("include", on_include)};

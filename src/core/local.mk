@@ -8,6 +8,7 @@ libcore_la_SOURCES = \
 	src/core/admin_protocol.h \
 	src/core/admin_server.c src/core/admin_server.h \
 	src/core/config.c src/core/config.h \
+	src/core/config_doc.c \
 	src/core/config_read.c src/core/config_read.h \
 	src/core/config_schema.c src/core/config_schema.h \
 	src/core/hook.c src/core/hook.h \

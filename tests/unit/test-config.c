@@ -231,6 +231,8 @@ START_TEST(mistakes_are_named_with_their_line)
             "a.conf:2: there is no module 'nix'");
     refused("data_dir = /d\nworkers = 1\nworkers = 2\n",
             "a.conf:3: 'workers' is set already in line 2");
+    refused("data_dir = /d limits {\n aside_max = 2\n aside_max = 3\n}\n",
+            "a.conf:3: 'aside_max' is set already in line 2");
     refused("data_dir = \"/d\n", "a.conf:2: premature end of file");
     refused("data_dir = /d /* open", "a.conf:1: this comment is never closed");
 }
@@ -290,9 +292,13 @@ START_TEST(includes_are_relative_to_their_file)
     refused("\ninclude(\"nothere.conf\")\n",
             "a.conf:2: include(\"nothere.conf\"): No such file or directory");
     refused("include(\"sub\")\n", "a.conf:1: include(\"sub\"): Is a directory");
-    put("b.conf", "workers = 3\n");
-    refused("data_dir = /d\nworkers = 1\ninclude(\"b.conf\")\n",
-            "b.conf:1: 'workers' is set already in line 2");
+    put("b.conf", "workers = 3\nlimits { aside_max = 7 }\n");
+    c = load("data_dir = /d\nworkers = 1\nlimits { aside_max = 6 stream_window = 5 }\n"
+             "include(\"b.conf\")\n");
+    ck_assert_int_eq(c->workers, 3); /* one file may override another */
+    ck_assert_int_eq(c->limits.aside_max, 7);
+    ck_assert_int_eq(c->limits.stream_window, 5);
+    config_free(&c);
 }
 END_TEST
 
