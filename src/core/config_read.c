@@ -234,7 +234,7 @@ static char *slurp(const char *path, size_t *len)
     strbuf_puts(&b, "");
     errno = fstat(fileno(fp), &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : 0;
     char chunk[2048];
-    for (size_t got; errno == 0 && (got = fread(chunk, 1, sizeof(chunk), fp)) > 0;)
+    for (size_t got; errno == 0 && !b.overflow && (got = fread(chunk, 1, sizeof(chunk), fp)) > 0;)
         strbuf_add(&b, chunk, got);
     int error = errno != 0 ? errno : b.overflow ? EFBIG : ferror(fp) ? EIO : 0;
     fclose(fp);
