@@ -29,21 +29,15 @@ START_TEST(addresses_are_prepared)
         {"a@b/@/", "a@b/@/"},
         {"_a_b.c-d--e", "_a_b.c-d--e"},
         {"!#$%()*+,-.;=?[\\]^_`{|}~@x", "!#$%()*+,-.;=?[\\]^_`{|}~@x"},
-        {"\xc3\x84@B\xc3\x9c"
-         "cher.example/\xc3\x9f",
-         "\xc3\xa4@b\xc3\xbc"
-         "cher.example/\xc3\x9f"},
-        {"a@xn--bcher-kva.example", "a@b\xc3\xbc"
-                                    "cher.example"},
-        {"a@XN--BCHER-KVA.example", "a@b\xc3\xbc"
-                                    "cher.example"},
-        {"a@x\xe3\x80\x82y\xe3\x80\x82", "a@x.y"}, /* ideographic full stops */
-        {"\xef\xbd\x81@b", "a@b"},                 /* full width a */
-        {"fu\xc3\x9f"
-         "ball@fa\xc3\x9f.de",
-         "fussball@fa\xc3\x9f.de"},                       /* UTS 46, not IDNA 2003 */
-        {"a@b/\xf0\x9f\x98\x80", "a@b/\xf0\x9f\x98\x80"}, /* unassigned in Unicode 3.2 */
-        {"a@b/\xef\xac\x81", "a@b/fi"},                   /* a ligature */
+        {"\xc3\x84@B\xc3\x9c\x63her.example/\xc3\x9f",
+         "\xc3\xa4@b\xc3\xbc\x63her.example/\xc3\x9f"},
+        {"a@xn--bcher-kva.example", "a@b\xc3\xbc\x63her.example"},
+        {"a@XN--BCHER-KVA.example", "a@b\xc3\xbc\x63her.example"},
+        {"a@x\xe3\x80\x82y\xe3\x80\x82", "a@x.y"},            /* ideographic full stops */
+        {"\xef\xbd\x81@b", "a@b"},                            /* full width a */
+        {"fu\xc3\x9fi@fa\xc3\x9f.de", "fussi@fa\xc3\x9f.de"}, /* UTS 46, not IDNA 2003 */
+        {"a@b/\xf0\x9f\x98\x80", "a@b/\xf0\x9f\x98\x80"},     /* unassigned in Unicode 3.2 */
+        {"a@b/\xef\xac\x81", "a@b/fi"},                       /* a ligature */
         {"[::1]", "[::1]"},
         {"a@[2001:DB8:0::0001]/x", "a@[2001:db8::1]/x"},
         {"127.0.0.1/x", "127.0.0.1/x"},
@@ -107,16 +101,14 @@ START_TEST(what_is_no_address_is_refused)
         "a@b/\xed\xa0\x80",
         "a@b/\x01",
         "a@b/\x7f",
-        "\xc2\xad@b",      /* nothing is left of a soft hyphen */
-        "a\xef\xbc\xa0@b", /* a full width @ becomes an @ */
-        "a@b\xef\xbc\x8f"
-        "c", /* a full width / */
+        "\xc2\xad@b",          /* nothing is left of a soft hyphen */
+        "a\xef\xbc\xa0@b",     /* a full width @ becomes an @ */
+        "a@b\xef\xbc\x8f\x63", /* a full width / */
         "a@xn--a",
         "a@xn--bcher-kva-.de",
         "a\xe2\x80\x8f@b",
         "a@b\xe2\x80\xae",
-        "a\xc2\xa0"
-        "b@c",
+        "a\xc2\xa0\x62@c",
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         ck_assert_msg(parse(bad[i]) == NULL, "%s became %s", bad[i], parse(bad[i])->s);
@@ -227,29 +219,21 @@ END_TEST
 
 START_TEST(new_names_are_precis)
 {
-    static const char *const good[] = {"juliet",
-                                       "!a~",
-                                       "h\xc3\xa9",
-                                       "\xcf\x82" /* final sigma */,
-                                       "\xc3\x9f",
-                                       "\xd7\x90\xd7\x91",
-                                       ("\xd7\x90"
-                                        "1"),
-                                       "\xe4\xb8\xad\xe6\x96\x87"};
+    static const char *const good[] = {"juliet",       "!a~",
+                                       "h\xc3\xa9",    "\xcf\x82" /* final sigma */,
+                                       "\xc3\x9f",     "\xd7\x90\xd7\x91",
+                                       "\xd7\x90\x31", "\xe4\xb8\xad\xe6\x96\x87"};
     static const char *const bad[] = {
         "",
-        "\xe2\x99\x9a", /* a chess king */
-        "\xef\xac\x81", /* a ligature */
-        "A",            /* not in lower case */
-        "e\xcc\x81",    /* not in NFC */
-        "\xd7\x90\xd7\x91"
-        "a", /* right to left, then left to right */
+        "\xe2\x99\x9a",         /* a chess king */
+        "\xef\xac\x81",         /* a ligature */
+        "A",                    /* not in lower case */
+        "e\xcc\x81",            /* not in NFC */
+        "\xd7\x90\xd7\x91\x61", /* right to left, then left to right */
         "a\xd7\x90",
-        "\xd7\x90!\xd9\xa0"
-        "1",                /* two kinds of digits */
-        "\xd9\xa0\xdb\xb0", /* two kinds of Arabic digits */
-        "a\xc2\xb7"
-        "b", /* a middle dot */
+        "\xd7\x90!\xd9\xa0\x31", /* two kinds of digits */
+        "\xd9\xa0\xdb\xb0",      /* two kinds of Arabic digits */
+        "a\xc2\xb7\x62",         /* a middle dot */
         "a b",
         "\xc2\xa0",
         "\xe2\x80\x8d",
@@ -276,9 +260,7 @@ START_TEST(saslprep_has_its_examples)
     ck_assert(saslprep("\xe2\x85\xa8", 3, out, sizeof(out)));
     ck_assert_str_eq(out, "IX");
     ck_assert(!saslprep("\x07", 1, out, sizeof(out)));
-    ck_assert(!saslprep("\xd8\xa7"
-                        "1",
-                        3, out, sizeof(out)));
+    ck_assert(!saslprep("\xd8\xa7\x31", 3, out, sizeof(out)));
     ck_assert(!saslprep("", 0, out, sizeof(out)));
     ck_assert(!saslprep("a\0b", 3, out, sizeof(out)));
     ck_assert(!saslprep("abcd", 4, out, 4));
