@@ -186,8 +186,8 @@ START_TEST(the_pool_tells_headers_apart)
     ck_assert_int_eq(feed(HEADER), XML_OK);
     ck_assert_int_eq(xml_parser_feed(other, header, strlen(header)), XML_OK);
     ck_assert_str_eq(seen.content_ns, "jabber:server");
-    ck_assert(xml_parser_park(parser));
     ck_assert(xml_parser_park(other));
+    ck_assert(xml_parser_park(parser)); /* the first that the pool would give */
     ck_assert_int_eq(xml_parser_feed(other, "<q:a/><b/>", 10), XML_OK);
     ck_assert_str_eq(strbuf_str(&seen.out), "<a xmlns='urn:&apos;q&amp;'/><b/>");
     ck_assert(xml_parser_park(other));
