@@ -1,1 +1,45 @@
-# modules
+# A module is a shared object in $(pkglibdir)/modules; or, with --enable-static-modules, a part of jackdawd. The
+# server's own symbols resolve when it is loaded.
+MODULE_LDFLAGS = -module -avoid-version -shared $(AM_LDFLAGS)
+MODULES = archive auth c2s chat disco offline ping
+
+archive_codec = modules/archive/codec.c modules/archive/codec.h
+archive_sources = modules/archive/archive.c modules/archive/archive.h modules/archive/page.c
+auth_sources = modules/auth/auth.c modules/auth/auth.h modules/auth/commands.c modules/auth/sasl.c
+
+if STATIC_MODULES
+noinst_LTLIBRARIES += libmodules.la
+libmodules_la_SOURCES = $(archive_codec) $(archive_sources) $(auth_sources) modules/c2s.c \
+	modules/chat.c modules/disco.c modules/offline.c modules/ping.c
+nodist_libmodules_la_SOURCES = modules/static.c
+else
+module_LTLIBRARIES += archive.la auth.la c2s.la chat.la disco.la offline.la ping.la
+archive_la_SOURCES = $(archive_sources) $(archive_codec)
+archive_la_LDFLAGS = $(MODULE_LDFLAGS)
+archive_la_LIBADD = $(Z_LIBS) $(OPENSSL_LIBS)
+auth_la_SOURCES = $(auth_sources)
+auth_la_LDFLAGS = $(MODULE_LDFLAGS)
+auth_la_LIBADD = $(JANSSON_LIBS) $(OPENSSL_LIBS)
+c2s_la_SOURCES = modules/c2s.c
+c2s_la_LDFLAGS = $(MODULE_LDFLAGS)
+chat_la_SOURCES = modules/chat.c
+chat_la_LDFLAGS = $(MODULE_LDFLAGS)
+disco_la_SOURCES = modules/disco.c
+disco_la_LDFLAGS = $(MODULE_LDFLAGS)
+offline_la_SOURCES = modules/offline.c $(archive_codec)
+offline_la_LDFLAGS = $(MODULE_LDFLAGS)
+offline_la_LIBADD = $(Z_LIBS)
+ping_la_SOURCES = modules/ping.c
+ping_la_LDFLAGS = $(MODULE_LDFLAGS)
+endif
+
+# The table of what is linked in.
+BUILT_SOURCES =
+modules/static.c: Makefile
+	$(AM_V_GEN)$(MKDIR_P) modules && { echo '#include "core/module.h"'; \
+	for m in $(MODULES); do echo "extern const struct module jackdaw_module_$$m;"; done; \
+	echo 'extern const struct module *const jackdaw_static_modules[];'; \
+	echo 'const struct module *const jackdaw_static_modules[] = {'; \
+	for m in $(MODULES); do echo "    &jackdaw_module_$$m,"; done; \
+	echo '    NULL};'; } > $@
+CLEANFILES += modules/static.c

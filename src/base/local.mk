@@ -9,5 +9,6 @@ libbase_la_SOURCES = \
 	src/base/log.c src/base/log.h \
 	src/base/macros.h \
 	src/base/mem.c src/base/mem.h \
+	src/base/quota.c src/base/quota.h \
 	src/base/strbuf.c src/base/strbuf.h \
 	src/base/suggest.c src/base/suggest.h

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "core/contact.h"
 #include "loop/fiber.h"
 #include "loop/ledger.h"
 #include "loop/mailbox.h"
@@ -37,15 +38,17 @@ struct entity {
     bool exists; /* there is such an account */
     struct mailbox mailbox;
     struct ledger ledger;
-    struct fiber *fiber; /* the ordered handler that runs, NULL if none */
-    bool waiting_for_fiber;
+    bool running;                 /* a fiber handles its mail, or is about to */
+    bool waiting_for_fiber;       /* no fiber was free */
+    TAILQ_ENTRY(entity) waiting;  /* in the home's queue for a fiber, or in that of the idle */
     unsigned asides;              /* reading handlers under way */
     unsigned holds;               /* open requests and the like that forbid eviction */
     struct session_list sessions; /* bound ones, in order of binding */
     unsigned n_sessions;
-    struct timer idle;
-    TAILQ_ENTRY(entity) lru;
-    void **slots; /* per module: account_size bytes each, made at first use */
+    struct contact_list contacts; /* see contact.h */
+    size_t n_contacts;
+    struct timer idle; /* set while nothing but memory keeps it */
+    void **slots;      /* per module: account_size bytes each, made at first use */
 };
 
 /* What names an entity across waits and workers. */

@@ -27,6 +27,7 @@ xmlhdr_HEADERS = \
 xmpphdrdir = $(pkgincludedir)/xmpp
 xmpphdr_HEADERS = \
 	src/xmpp/jid.h \
+	src/xmpp/scram.h \
 	src/xmpp/stanza.h \
 	src/xmpp/stream_error.h
 nethdrdir = $(pkgincludedir)/net
@@ -37,8 +38,11 @@ storehdr_HEADERS = \
 	src/store/store.h
 corehdrdir = $(pkgincludedir)/core
 corehdr_HEADERS = \
+	src/core/account.h \
 	src/core/admin.h \
 	src/core/config.h \
+	src/core/contact.h \
+	src/core/directory.h \
 	src/core/entity.h \
 	src/core/hook.h \
 	src/core/host.h \

@@ -7,7 +7,10 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/account.h"
 #include "core/admin.h"
+#include "core/contact.h"
+#include "core/directory.h"
 #include "core/hook.h"
 #include "core/host.h"
 #include "core/option.h"
@@ -16,6 +19,7 @@
 #include "core/stream.h"
 #include "core/work.h"
 #include "loop/offload.h"
+#include "xmpp/scram.h"
 #include "xmpp/stanza.h"
 
 struct module;

@@ -12,6 +12,9 @@ struct stanza;
  * through `r` if it has a source. From any worker. */
 void route(struct stanza *st, const struct receipt *r);
 
+/* Answers `st` with this error to its sender, if it may be answered. */
+void route_error(struct stanza *st, enum stanza_error cond, const char *text);
+
 /* Sends one stanza to many bare or full JIDs: one crossing per destination worker with the shared
  * body. `to` is copied. For presence: addressees that are not loaded are passed over. */
 void route_fanout(struct stanza *st, const struct jid *const *to, size_t n);
@@ -21,6 +24,11 @@ struct host *host_find(const char *name, size_t len);
 
 /* The worker index where the entity with this bare-JID hash lives. Only this function knows. */
 unsigned home_of(uint64_t bare_hash);
+/* The calling worker's index. */
+unsigned home_of_self(void);
+
+/* Declares the crossing types. */
+void router_init(void);
 
 /* Work on an account at its home, from a fiber elsewhere (admin commands): posts an item that runs
  * `fn` in the account's ordered fiber (loading it if needed; w->account->exists says whether there

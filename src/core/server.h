@@ -10,12 +10,14 @@ struct crew;
 struct host;
 struct presence_cache;
 struct store;
+struct tls_context;
 
 struct server {
     const struct config *config;
     struct crew *crew;
     struct store *store;
     struct presence_cache *cache;
+    struct tls_context *tls; /* every host's certificate, chosen by SNI */
     struct host *const *hosts;
     unsigned n_hosts;
     struct module_inst *const *globals; /* instances of global modules (listeners) */
@@ -26,18 +28,6 @@ struct server {
 
 /* Set before any worker serves; read-only after. */
 extern struct server server;
-
-struct server_args {
-    const char *config_file;
-    int ready_fd; /* "READY\n" is written here when it serves; -1: nowhere */
-    bool check;   /* only check the configuration */
-};
-
-/* Runs the server until it is told to stop; the process's exit status. */
-int server_run(const struct server_args *args);
-
-/* Begins an orderly stop; from any thread, also a signal handler. */
-void server_stop(void);
 
 /* One open listener, for status. */
 struct server_listener {

@@ -22,7 +22,10 @@ struct session {
     int priority;            /* of that presence, -128..127 */
     bool interested;         /* asked for the roster: gets pushes */
     bool closed;             /* its stream has ended; only receipts are still awaited */
-    struct sent_ring *sent;  /* stanzas whose receipts are outstanding */
+    bool announced;          /* session_available is due after the item in hand */
+    struct sent *sent;       /* ring of stanzas whose receipts are outstanding; NULL while none */
+    unsigned sent_cap;
+    unsigned holds;        /* aside handlers that name it */
     uint64_t seq, handled; /* received from the client / of these, answered by everyone concerned */
     TAILQ_ENTRY(session) link;
     struct session *next_by_id;
@@ -41,6 +44,13 @@ static inline bool session_available(const struct session *s)
 static inline bool session_wants_messages(const struct session *s)
 {
     return s->presence != NULL && s->priority >= 0;
+}
+
+/* In the handler of its first available presence: once that has been dealt with, and before
+ * anything else of the account, the hook session_available is called. */
+static inline void session_announce(struct session *s)
+{
+    s->announced = true;
 }
 
 /* The session with this id on the calling worker, or NULL if it has gone. */

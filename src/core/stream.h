@@ -38,6 +38,9 @@ struct host *stream_host(const struct stream *s); /* NULL before the header */
 const char *stream_label(const struct stream *s); /* for logs: JID or address */
 struct session *stream_session(const struct stream *s);
 
+/* In a stream_features hook: the arena for what is added. */
+struct arena *stream_features_arena(const struct stream *s);
+
 /* Sends an element (a nonza or features) or raw bytes. */
 void stream_send_el(struct stream *s, const struct xml_el *el);
 void stream_send(struct stream *s, const char *bytes, size_t len);

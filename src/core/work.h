@@ -25,21 +25,31 @@ struct receipt {
 struct work {
     struct entity *account; /* whose home this is. NULL for requests to a host */
     struct host *host;
-    struct session *session;    /* the client's own session (out); NULL for what came from others */
-    struct stanza *st;          /* held for as long as the handler runs */
+    struct session *session; /* the client's own session (out); NULL for what came from others */
+    struct stanza *st;       /* held for as long as the handler runs; NULL where a hook has none */
+    const struct jid *to;    /* the addressee: st->to, or this one of a fan-out */
     struct ledger_entry *entry; /* NULL in aside handlers */
     struct receipt receipt;
     bool aside;
-    bool kept; /* something was or already is stored for this stanza */
+    bool kept;      /* something was or already is stored for this stanza */
+    bool want_copy; /* message_out: call message_kept when the recipient's home has answered */
+    bool answered;  /* an IQ handler has answered */
     bool rejected;
     enum stanza_error error; /* if rejected */
     const char *error_text;  /* a literal or NULL */
     uint64_t archive_id;     /* set by the archive, 0 if not kept */
+    bool storable;           /* a message that an archive keeps */
+    bool offline; /* nobody can take it now: it is stored to be delivered at the next login */
+    struct stanza *edited; /* what work_edit() has made; internal */
 };
 
 /* Refuses the stanza: its sender gets this error. `text` is a literal or NULL. Returns
  * HOOK_REJECT's value so that handlers write `return work_reject(...)`. */
 int work_reject(struct work *w, enum stanza_error cond, const char *text);
+
+/* Lets the stanza be edited: makes w->st a copy of its own on the first call, and returns it.
+ * Children are shared until edited (stanza_edit). Later handlers and the delivery see the copy. */
+struct stanza *work_edit(struct work *w);
 
 /* Begins a write of this account (first argument of the statement: its owner). Every effect of this
  * item now waits for it; if it is refused, the sender gets resource-constraint or

@@ -17,4 +17,4 @@ libstore_la_SOURCES = \
 	src/store/sqlite_conn.c src/store/sqlite_conn.h \
 	src/store/statement.c src/store/statement.h \
 	src/store/store.c src/store/store.h
-libstore_la_LIBADD = libloop.la $(SQLITE_LIBS) $(PQ_LIBS) -lpthread
+libstore_la_LIBADD = $(SQLITE_LIBS) $(PQ_LIBS) -lpthread

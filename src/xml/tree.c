@@ -57,6 +57,14 @@ struct xml_el *xml_set_ns(struct arena *a, struct xml_el *el, const char *ns, co
     return el;
 }
 
+void xml_prepend(struct xml_el *parent, struct xml_el *child)
+{
+    child->node.next = parent->first;
+    parent->first = &child->node;
+    if (!parent->last)
+        parent->last = &child->node;
+}
+
 struct xml_el *xml_set(struct arena *a, struct xml_el *el, const char *name, const char *value)
 {
     return xml_set_ns(a, el, "", name, value);

@@ -41,6 +41,10 @@ struct xml_el *xml_add(struct arena *a, struct xml_el *parent, const char *ns, c
  * of another must be copied first: xml_copy(). */
 void xml_append(struct xml_el *parent, struct xml_el *child);
 
+/* The same as its first child. This changes nothing of the children that are there, so that
+ * `parent` may be an edited copy that shares them (xml_copy_top). */
+void xml_prepend(struct xml_el *parent, struct xml_el *child);
+
 /* Sets an attribute without namespace, replacing one that is there; NULL removes it. Returns `el`.
  */
 struct xml_el *xml_set(struct arena *a, struct xml_el *el, const char *name, const char *value);

@@ -25,13 +25,12 @@ enum step { EXPECT_FIRST, GIVE_CHALLENGE, EXPECT_FINAL, DONE };
 struct scram {
     enum step step;
     enum scram_hash hash;
-    bool plus, plus_offered, binds;
+    bool plus, plus_offered;
     struct arena *arena; /* nothing in it is secret */
-    const char *cb_name;
-    const char *cb_data;
-    size_t cb_len;
-    const char *gs2;        /* the header, up to its second comma */
-    const char *first_bare; /* the first message without it */
+    struct scram_binding bindings[SCRAM_BINDINGS];
+    const struct scram_binding *binds; /* the one the client named, NULL if none */
+    const char *gs2;                   /* the header, up to its second comma */
+    const char *first_bare;            /* the first message without it */
     const char *user, *authzid;
     const char *nonce; /* the client's, then both */
     const char *server_nonce;
@@ -145,10 +144,10 @@ struct scram *scram_new(const struct scram_conf *conf)
     s->plus = conf->plus;
     s->plus_offered = conf->plus_offered;
     s->user = s->authzid = "";
-    if (conf->cb_name) {
-        s->cb_name = arena_strdup(s->arena, conf->cb_name);
-        s->cb_data = arena_strndup(s->arena, (const char *)conf->cb_data, conf->cb_len);
-        s->cb_len = conf->cb_len;
+    for (unsigned i = 0; i < SCRAM_BINDINGS; i++) {
+        s->bindings[i] = conf->bindings[i];
+        if (s->bindings[i].name)
+            s->bindings[i].name = arena_strdup(s->arena, s->bindings[i].name);
     }
     return s;
 }
@@ -253,8 +252,10 @@ static enum scram_result check_flag(struct scram *s, const char *flag)
     if ((name != NULL) != s->plus)
         return SCRAM_MALFORMED;
     if (name) {
-        s->binds = true;
-        return s->cb_name && strcmp(name, s->cb_name) == 0 ? SCRAM_OK : SCRAM_NOT_AUTHORIZED;
+        for (unsigned i = 0; i < SCRAM_BINDINGS; i++)
+            if (s->bindings[i].name && strcmp(name, s->bindings[i].name) == 0)
+                s->binds = &s->bindings[i];
+        return s->binds ? SCRAM_OK : SCRAM_NOT_AUTHORIZED;
     }
     if (strcmp(flag, "n") == 0)
         return SCRAM_OK;
@@ -315,11 +316,11 @@ const char *scram_challenge(struct scram *s, const struct scram_keys *keys)
 /* What the client's c= must hold: the gs2 header, and the channel binding's data if it is bound. */
 static const char *expected_binding(struct scram *s)
 {
-    size_t gs2_len = strlen(s->gs2), len = gs2_len + (s->binds ? s->cb_len : 0);
+    size_t gs2_len = strlen(s->gs2), len = gs2_len + (s->binds ? s->binds->len : 0);
     char *input = arena_alloc(s->arena, len), *out = arena_alloc(s->arena, BASE64_SIZE(len));
     memcpy(input, s->gs2, gs2_len);
     if (s->binds)
-        memcpy(input + gs2_len, s->cb_data, s->cb_len);
+        memcpy(input + gs2_len, s->binds->data, s->binds->len);
     base64_encode(input, len, out, BASE64_SIZE(len));
     return out;
 }

@@ -41,13 +41,19 @@ void scram_fake_keys(enum scram_hash h, const char *user, const unsigned char se
 
 /* One exchange: scram_new, _first, _challenge, _final, _free. */
 struct scram;
+#define SCRAM_BINDINGS 2
+#define SCRAM_BINDING_MAX 64
+/* A channel binding: what both ends of the TLS connection know and nobody between them. */
+struct scram_binding {
+    const char *name; /* "tls-exporter"; NULL: none */
+    unsigned char data[SCRAM_BINDING_MAX];
+    size_t len;
+};
 struct scram_conf {
     enum scram_hash hash;
-    bool plus;           /* the -PLUS mechanism was chosen */
-    bool plus_offered;   /* we advertised a -PLUS mechanism: gs2 flag "y" is then a downgrade */
-    const char *cb_name; /* "tls-exporter"; NULL: no channel binding available */
-    const unsigned char *cb_data;
-    size_t cb_len;
+    bool plus;         /* the -PLUS mechanism was chosen */
+    bool plus_offered; /* we advertised a -PLUS mechanism: gs2 flag "y" is then a downgrade */
+    struct scram_binding bindings[SCRAM_BINDINGS]; /* of which the client names one */
 };
 /* Everything in `conf` is copied. */
 struct scram *scram_new(const struct scram_conf *conf);

@@ -182,6 +182,12 @@ struct stanza *stanza_new(enum stanza_kind kind, enum stanza_type type, const st
     return st;
 }
 
+struct stanza *stanza_nonza(const char *ns, const char *name)
+{
+    struct arena *a = arena_new(ARENA_FIRST);
+    return stanza_from_element(a, xml_new(a, ns, name), NULL);
+}
+
 struct stanza *stanza_reply(const struct stanza *st)
 {
     enum stanza_type type = st->kind == STANZA_IQ ? TYPE_RESULT : st->type;

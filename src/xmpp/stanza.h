@@ -72,6 +72,7 @@ struct stanza {
     const char *id;         /* NULL if absent */
     const char *inner;      /* the content as bytes once frozen, else NULL */
     size_t inner_len;
+    struct stanza *next; /* in the queue of the stream that read it, before it is routed */
     struct stanza *shared; /* holds the children that an edited copy shares; NULL */
 };
 
@@ -85,6 +86,9 @@ struct stanza *stanza_from_element(struct arena *arena, struct xml_el *el, bool 
  * may be NULL and are copied. */
 struct stanza *stanza_new(enum stanza_kind kind, enum stanza_type type, const struct jid *from,
                           const struct jid *to, const char *id);
+
+/* A new element that is no stanza (SASL, features), empty, in an arena of its own. */
+struct stanza *stanza_nonza(const char *ns, const char *name);
 
 /* The answer to `st`: addresses swapped, same id; an iq becomes a result, others keep their type.
  */

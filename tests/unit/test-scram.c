@@ -80,17 +80,16 @@ END_TEST
 static enum scram_result bound(const struct scram_conf *base, const char *first_msg,
                                const char *last, unsigned char change)
 {
-    unsigned char cb[32];
-    for (unsigned i = 0; i < sizeof(cb); i++)
-        cb[i] = (unsigned char)i;
-    cb[31] ^= change;
     struct scram_conf conf = *base;
+    struct scram_binding *cb = &conf.bindings[0];
+    for (unsigned i = 0; i < 32; i++)
+        cb->data[i] = (unsigned char)i;
+    cb->data[31] ^= change;
+    cb->len = 32;
     conf.hash = SCRAM_SHA256;
-    conf.cb_data = cb;
-    conf.cb_len = sizeof(cb);
     struct scram_keys keys = keys_of(SCRAM_SHA256, "pencil", salt_sha256);
     struct scram *s = scram_new(&conf);
-    memset(cb, 0, sizeof(cb)); /* it was copied */
+    memset(cb, 0, sizeof(*cb)); /* it was copied */
     scram_set_nonce_for_test(s, SERVER_NONCE);
     enum scram_result r = first(s, first_msg);
     const char *out = "";
@@ -107,7 +106,7 @@ static enum scram_result bound(const struct scram_conf *base, const char *first_
 START_TEST(channels_are_bound)
 {
     static const struct scram_conf plus = {
-        .plus = true, .plus_offered = true, .cb_name = "tls-exporter"};
+        .plus = true, .plus_offered = true, .bindings = {{.name = "tls-exporter"}}};
     static const struct scram_conf bare = {.plus_offered = true};
     static const struct scram_conf none = {.plus_offered = false};
     const char *first_msg = "p=tls-exporter,,n=user,r=rOprNGfwEbeRWgbNEkqO";

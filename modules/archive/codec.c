@@ -1,0 +1,141 @@
+#include "codec.h"
+
+#include <zlib.h>
+
+#define MESSAGE_MAX ((size_t)16 << 20)
+#define WINDOW_BITS (-15) /* raw deflate: no header, no checksum */
+#define MEM_LEVEL 8
+
+enum format { FORMAT_PLAIN = 0, FORMAT_DEFLATE_1 = 1 };
+
+/* What a message is likely to hold, most likely last. Never change it: make a new format. */
+static const char dictionary_1[] =
+    "urn:xmpp:reply:0urn:xmpp:fallback:0urn:xmpp:message-correct:0urn:xmpp:reactions:0"
+    "<reactions<reaction></reaction></reactions><encrypted xmlns='eu.siacs.conversations.axolotl'>"
+    "<header sid='<key rid='</key><iv></iv></header><payload></payload></encrypted>"
+    "<encryption xmlns='urn:xmpp:eme:0' namespace='<store xmlns='urn:xmpp:hints'/>"
+    "<x xmlns='jabber:x:oob'><url>https://</url></x>jabber:x:conference"
+    "<displayed xmlns='urn:xmpp:chat-markers:0' id='<received xmlns='urn:xmpp:receipts' id='"
+    "<thread></thread><markable xmlns='urn:xmpp:chat-markers:0'/>"
+    "<request xmlns='urn:xmpp:receipts'/><origin-id xmlns='urn:xmpp:sid:0' id='"
+    "<stanza-id xmlns='urn:xmpp:sid:0' by='<active xmlns='http://jabber.org/protocol/chatstates'/>"
+    "</body></message><message type='chat' id='<message xml:lang='en' type='chat' id='<body>";
+
+/* One compressor and one decompressor per thread: making them costs more than using them. */
+static _Thread_local z_stream *deflater, *inflater;
+
+static z_stream *deflater_get(void)
+{
+    if (!deflater) {
+        deflater = mem_new(z_stream);
+        INVARIANT(deflateInit2(deflater, Z_BEST_SPEED, Z_DEFLATED, WINDOW_BITS, MEM_LEVEL,
+                               Z_DEFAULT_STRATEGY) == Z_OK);
+    }
+    INVARIANT(deflateReset(deflater) == Z_OK);
+    INVARIANT(deflateSetDictionary(deflater, (const Bytef *)dictionary_1,
+                                   sizeof(dictionary_1) - 1) == Z_OK);
+    return deflater;
+}
+
+static z_stream *inflater_get(void)
+{
+    if (!inflater) {
+        inflater = mem_new(z_stream);
+        INVARIANT(inflateInit2(inflater, WINDOW_BITS) == Z_OK);
+    }
+    INVARIANT(inflateReset(inflater) == Z_OK);
+    INVARIANT(inflateSetDictionary(inflater, (const Bytef *)dictionary_1,
+                                   sizeof(dictionary_1) - 1) == Z_OK);
+    return inflater;
+}
+
+/* Appends `plain` compressed; false if that would not be shorter. */
+static bool compress_into(struct strbuf *out, const struct strbuf *plain)
+{
+    z_stream *z = deflater_get();
+    char *room = strbuf_room(out, plain->len);
+    if (!room || plain->len > UINT32_MAX)
+        return false;
+    z->next_in = (Bytef *)plain->s;
+    z->avail_in = (uInt)plain->len;
+    z->next_out = (Bytef *)room;
+    z->avail_out = (uInt)plain->len;
+    if (deflate(z, Z_FINISH) != Z_STREAM_END)
+        return false;
+    strbuf_claim(out, plain->len - z->avail_out);
+    return true;
+}
+
+static bool decompress_into(struct strbuf *out, const char *data, size_t len)
+{
+    z_stream *z = inflater_get();
+    z->next_in = (Bytef *)(uintptr_t)data;
+    z->avail_in = (uInt)len;
+    int result;
+    do {
+        char chunk[2048];
+        z->next_out = (Bytef *)chunk;
+        z->avail_out = sizeof(chunk);
+        result = inflate(z, Z_NO_FLUSH);
+        strbuf_add(out, chunk, sizeof(chunk) - z->avail_out);
+    } while (result == Z_OK && !out->overflow);
+    return result == Z_STREAM_END && !out->overflow;
+}
+
+void archive_encode(const struct stanza *st, struct strbuf *out)
+{
+    struct stanza *bare = stanza_edit((struct stanza *)(uintptr_t)st);
+    xml_set(bare->arena, bare->el, A_from, NULL);
+    xml_set(bare->arena, bare->el, A_to, NULL);
+    struct strbuf plain;
+    strbuf_init(&plain, MESSAGE_MAX);
+    stanza_write(&plain, bare);
+    stanza_unref(&bare);
+    size_t start = out->len;
+    strbuf_putc(out, FORMAT_DEFLATE_1);
+    if (!compress_into(out, &plain)) {
+        out->s[start] = FORMAT_PLAIN;
+        strbuf_add(out, plain.s, plain.len);
+    }
+    strbuf_free(&plain);
+}
+
+static void set_addresses(struct stanza *st, enum archive_dir dir, const struct jid *own,
+                          const struct jid *other)
+{
+    stanza_set_from(st, dir == ARCHIVE_IN ? other : own);
+    stanza_set_to(st, dir == ARCHIVE_IN ? own : other);
+}
+
+static struct stanza *parse(const char *bytes, size_t len, enum archive_dir dir,
+                            const struct jid *own, const char *peer, const char *resource)
+{
+    struct stanza *st = stanza_parse(bytes, len);
+    struct jid *other = jid_parse_new(peer, strlen(peer));
+    if (st && other)
+        set_addresses(st, dir, own,
+                      *resource ? jid_with_resource(st->arena, other, resource) : other);
+    else
+        stanza_unref(&st);
+    jid_free(&other);
+    return st;
+}
+
+struct stanza *archive_decode(const void *data, size_t len, enum archive_dir dir,
+                              const struct jid *own, const char *peer, const char *resource)
+{
+    const char *bytes = data;
+    if (len < 2)
+        return NULL;
+    if (bytes[0] == FORMAT_PLAIN)
+        return parse(bytes + 1, len - 1, dir, own, peer, resource);
+    if (bytes[0] != FORMAT_DEFLATE_1)
+        return NULL;
+    struct strbuf plain;
+    strbuf_init(&plain, MESSAGE_MAX);
+    struct stanza *st = NULL;
+    if (decompress_into(&plain, bytes + 1, len - 1))
+        st = parse(strbuf_str(&plain), plain.len, dir, own, peer, resource);
+    strbuf_free(&plain);
+    return st;
+}

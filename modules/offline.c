@@ -1,0 +1,177 @@
+/* offline: what came while nobody could take it is delivered at the next login (XEP-0160), in order
+ * and with the time it came. It is no second copy: messages that nobody could take are marked in
+ * the archive, and a cursor says up to which of them the account has been given. The cursor is
+ * committed before they are shown, so that nobody sees one twice; whoever loses one on the way
+ * finds it in the archive. */
+#include "archive/codec.h"
+
+#define DELIVER_STEP 50 /* messages read at once */
+#define DELIVER_STEPS                                                                              \
+    20 /* of these at one login: the rest comes with the next, or from the archive */
+
+enum { Q_CURSOR, Q_PENDING, Q_ADVANCE, Q_FORGET, OFFLINE_STMTS };
+
+static const struct store_stmt stmts[] = {
+    [Q_CURSOR] =
+        {
+            .name = "offline_cursor",
+            .kind = STORE_READ,
+            .params = "i",
+            .columns = "i",
+            .sql = "SELECT after_id FROM offline WHERE owner = $1",
+        },
+    [Q_PENDING] =
+        {
+            .name = "offline_pending",
+            .kind = STORE_READ,
+            .params = "iii",
+            .columns = "ittb",
+            .sql = "SELECT id, peer, resource, data FROM archive "
+                   "WHERE owner = $1 AND id > $2 AND offline = 1 ORDER BY id LIMIT $3",
+        },
+    [Q_ADVANCE] =
+        {
+            .name = "offline_advance",
+            .kind = STORE_WRITE,
+            .params = "ii",
+            .columns = "",
+            .sql = "INSERT INTO offline (owner, after_id) VALUES ($1, $2) "
+                   "ON CONFLICT (owner) DO UPDATE SET after_id = excluded.after_id "
+                   "WHERE offline.after_id < excluded.after_id",
+        },
+    [Q_FORGET] =
+        {
+            .name = "offline_forget",
+            .kind = STORE_WRITE,
+            .params = "i",
+            .columns = "",
+            .sql = "DELETE FROM offline WHERE owner = $1",
+        },
+};
+
+static const struct store_migration migrations[] = {
+    {
+        .number = 1,
+        .sql = "CREATE TABLE offline (owner {int} NOT NULL, after_id {int} NOT NULL,"
+               " PRIMARY KEY (owner)) {strict}",
+    },
+};
+
+/* What is kept in an account. */
+struct offline_slot {
+    int64_t after_id;
+};
+
+static void cursor_loaded(struct module_inst *inst, struct entity *account, struct store_rows *rows)
+{
+    if (store_rows_count(rows) > 0)
+        ((struct offline_slot *)account_slot(account, inst))->after_id = store_int(rows, 0, 0);
+}
+
+/* PHASE_POLICY, after the archive has judged: a message that is kept may wait for somebody to come.
+ */
+static enum hook_result offline_message_in(struct module_inst *inst, struct work *w)
+{
+    (void)inst;
+    struct session *s;
+    if (!w->storable)
+        return HOOK_CONTINUE;
+    if (!jid_is_bare(w->to) && entity_session(w->account, jid_resource(w->to)))
+        return HOOK_CONTINUE;
+    TAILQ_FOREACH (s, &w->account->sessions, link)
+        if (session_wants_messages(s))
+            return HOOK_CONTINUE;
+    w->offline = true;
+    return HOOK_CONTINUE;
+}
+
+/* The message as it came, with the time it came (XEP-0203) and its id in the archive (XEP-0359). */
+static struct stanza *restore(const struct work *w, const struct store_rows *rows, size_t row)
+{
+    size_t len;
+    const void *data = store_blob(rows, row, 3, &len);
+    int64_t id = store_int(rows, row, 0);
+    struct stanza *st = archive_decode(data, len, ARCHIVE_IN, w->account->jid,
+                                       store_str(rows, row, 1), store_str(rows, row, 2));
+    if (!st) {
+        log_error("offline", w->account->jid->s, "message %lld cannot be read", (long long)id);
+        return NULL;
+    }
+    char stamp[32];
+    clock_format(id, stamp);
+    struct xml_el *delay = xml_add(st->arena, st->el, NS_DELAY, A_delay);
+    xml_set(st->arena, delay, A_from, w->host->name);
+    xml_set(st->arena, delay, A_stamp, arena_strdup(st->arena, stamp));
+    struct xml_el *sid = xml_add(st->arena, st->el, NS_SID, A_stanza_id);
+    xml_set(st->arena, sid, A_by, w->account->jid->s);
+    xml_set(st->arena, sid, A_id, arena_printf(st->arena, "%lld", (long long)id));
+    return st;
+}
+
+/* Gives one step of what waits to the session. Returns how many there were, negative if the store
+ * does not answer. */
+static int deliver_step(struct work *w, struct offline_slot *slot)
+{
+    struct store_rows *rows;
+    int result = store_query(
+        &stmts[Q_PENDING],
+        STORE_ARGS(SV_INT(w->account->owner), SV_INT(slot->after_id), SV_INT(DELIVER_STEP)), &rows);
+    if (result < 0)
+        return result;
+    size_t n = store_rows_count(rows);
+    if (n > 0) {
+        slot->after_id = store_int(rows, n - 1, 0);
+        work_write(w, &stmts[Q_ADVANCE],
+                   STORE_ARGS(SV_INT(w->account->owner), SV_INT(slot->after_id)));
+    }
+    for (size_t i = 0; i < n; i++) {
+        struct stanza *st = restore(w, rows, i);
+        if (st)
+            work_send(w, w->session, st);
+        stanza_unref(&st);
+    }
+    store_rows_free(&rows);
+    return (int)n;
+}
+
+static void offline_available(struct module_inst *inst, struct work *w)
+{
+    struct offline_slot *slot = account_slot(w->account, inst);
+    int n = DELIVER_STEP;
+    if (!session_wants_messages(w->session))
+        return;
+    for (int step = 0; n == DELIVER_STEP && step < DELIVER_STEPS && w->session->stream; step++)
+        n = deliver_step(w, slot);
+    if (n < 0)
+        log_warn("offline", w->session->jid->s,
+                 "the store does not answer: delivery waits for the next login");
+}
+
+static void offline_account_removed(struct module_inst *inst, struct work *w)
+{
+    (void)inst;
+    work_write(w, &stmts[Q_FORGET], STORE_ARGS(SV_INT(w->account->owner)));
+}
+
+JACKDAW_MODULE(offline) = {
+    JACKDAW_MODULE_HEAD,
+    .name = "offline",
+    .summary = "Delivers at login what came while nobody was there",
+    .standard = true,
+    .requires = (const char *const[]){"archive", NULL},
+    .xeps = (const struct module_xep[]){{"0160", "1.0.1", ""}, {"0203", "2.0", ""}, {0}},
+    .hooks =
+        (const struct hook_entry[]){
+            HOOK_AT(message_in, PHASE_POLICY, offline_message_in, .after = "archive"),
+            HOOK_AT(session_available, PHASE_MAIN, offline_available),
+            HOOK_AT(account_removed, PHASE_STORE, offline_account_removed),
+            HOOK_END,
+        },
+    .host_features = (const char *const[]){"msgoffline", NULL},
+    .account_size = sizeof(struct offline_slot),
+    .loads = (const struct account_load[]){{&stmts[Q_CURSOR], cursor_loaded}, {0}},
+    .stmts = stmts,
+    .n_stmts = OFFLINE_STMTS,
+    .migrations = migrations,
+    .n_migrations = ARRAY_LEN(migrations),
+};

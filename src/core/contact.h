@@ -1,0 +1,50 @@
+/* Contacts: the roster as it stands in memory, at the account's home (RFC 6121 section 2). The
+ * roster module keeps it and the store in step; others read it. */
+#ifndef JACKDAW_CORE_CONTACT_H
+#define JACKDAW_CORE_CONTACT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include "base/macros.h"
+
+struct entity;
+struct jid;
+
+enum {
+    SUBSCRIBED_TO = 1,   /* we see their presence */
+    SUBSCRIBED_FROM = 2, /* they see ours */
+};
+
+struct contact {
+    STAILQ_ENTRY(contact) link;
+    struct jid *jid;       /* bare */
+    char *name;            /* NULL if none */
+    char *groups;          /* names with a NUL after each, an empty one ends; NULL if none */
+    unsigned subscription; /* SUBSCRIBED_TO and SUBSCRIBED_FROM */
+    bool ask;              /* we have asked to see their presence */
+    bool pending_in;       /* they have asked to see ours */
+    bool approved;         /* pre-approved: their asking will be granted */
+    bool in_roster; /* shown to the client; a mere pending_in is not (RFC 6121 appendix A.2.1) */
+};
+
+STAILQ_HEAD(contact_list, contact);
+
+/* The contact with this bare JID, NULL if there is none. */
+struct contact *contact_find(const struct entity *account, const struct jid *jid);
+
+/* The same, made at the end of the list if it is not there. */
+struct contact *contact_make(struct entity *account, const struct jid *jid);
+
+/* Takes it out and frees it. Sets *c to NULL. */
+void contact_remove(struct entity *account, struct contact **c);
+
+/* Frees every contact of an account that goes. */
+void contacts_clear(struct entity *account);
+
+/* The bare JIDs of all contacts with every one of these subscription bits, in an array of *n that
+ * the caller frees (free()); the JIDs stay the contacts'. */
+const struct jid **contacts_with(const struct entity *account, unsigned subscription, size_t *n);
+
+#endif

@@ -1,0 +1,252 @@
+#include "core/item.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "core/bind.h"
+#include "core/call.h"
+#include "core/hook.h"
+#include "core/host.h"
+#include "core/module.h"
+#include "core/receipt.h"
+#include "core/server.h"
+#include "core/session_life.h"
+#include "core/work_life.h"
+
+struct item *item_new(enum item_kind kind)
+{
+    struct item *item = mem_new(struct item);
+    item->kind = kind;
+    return item;
+}
+
+void item_free(struct item **item)
+{
+    if (!*item)
+        return;
+    stanza_unref(&(*item)->st);
+    jid_free(&(*item)->to);
+    free((*item)->resource);
+    mem_free(item);
+}
+
+static uint64_t peer_of(const struct entity *e, const struct jid *other)
+{
+    return other ? other->bare_hash : e->jid->bare_hash;
+}
+
+static struct work work_of(struct entity *e, struct item *item, const struct jid *peer)
+{
+    return (struct work){
+        .account = e,
+        .host = e->host,
+        .st = item->st,
+        .entry = ledger_open(&e->ledger, peer_of(e, peer)),
+    };
+}
+
+/* ---- a client's own stanza ---- */
+
+static void out_message(struct work *w, uint64_t seq)
+{
+    if (!w->st->to) /* RFC 6121 section 8.1.1: it is for the sender's own account */
+        stanza_set_to(w->st, w->account->jid);
+    w->to = w->st->to;
+    enum hook_result result;
+    HOST_CHAIN(result, w->host, message_out, w);
+    if (result != HOOK_CONTINUE)
+        return;
+    receipt_expect_more(w->session, seq, w->want_copy);
+    struct receipt r = {.source = w->session->id, .seq = seq, .home = home_of_self()};
+    work_route_receipt(w, w->st, &r);
+}
+
+static bool to_own_account(const struct work *w)
+{
+    return !w->st->to || (jid_is_bare(w->st->to) && jid_equal(w->st->to, w->account->jid));
+}
+
+/* True if an aside handler has taken the work over. */
+static bool out_iq(struct work *w, uint64_t seq)
+{
+    bool request = w->st->type == TYPE_GET || w->st->type == TYPE_SET;
+    if ((!request && w->st->type != TYPE_RESULT && w->st->type != TYPE_ERROR) || !w->st->id) {
+        work_reject(w, SE_BAD_REQUEST, "an iq has a type of get, set, result or error, and an id");
+        return false;
+    }
+    if (to_own_account(w))
+        return request && work_iq(w, IQ_ACCOUNT, true, seq);
+    struct host *host = host_find(jid_domain(w->st->to), jid_domain_len(w->st->to));
+    if (host && !jid_has_node(w->st->to)) {
+        w->host = host;
+        return request && work_iq(w, IQ_HOST, true, seq);
+    }
+    receipt_expect_more(w->session, seq, false);
+    struct receipt r = {.source = w->session->id, .seq = seq, .home = home_of_self()};
+    work_route_receipt(w, w->st, &r);
+    return false;
+}
+
+/* An item of its own: what it writes does not hold back the presence that caused it. */
+static void tell_available(struct entity *e, struct session *s)
+{
+    struct work w = {
+        .account = e,
+        .host = e->host,
+        .session = s,
+        .entry = ledger_open(&e->ledger, e->jid->bare_hash),
+    };
+    s->announced = false;
+    HOST_NOTIFY(w.host, session_available, &w);
+    ledger_close(w.entry);
+}
+
+static void handle_out(struct entity *e, struct item *item)
+{
+    struct session *s = session_find(item->session);
+    INVARIANT(s); /* what is outstanding keeps it */
+    if (s->closed) {
+        receipt_done(s, item->seq);
+        return;
+    }
+    struct work w = work_of(e, item, item->st->to);
+    w.session = s;
+    w.to = item->st->to;
+    switch (item->st->kind) {
+    case STANZA_MESSAGE: out_message(&w, item->seq); break;
+    case STANZA_PRESENCE: {
+        enum hook_result result;
+        HOST_CHAIN(result, w.host, presence_out, &w);
+        (void)result; /* a refusal stands in `w` */
+        break;
+    }
+    case STANZA_IQ:
+        if (out_iq(&w, item->seq))
+            return;
+        break;
+    case STANZA_NONZA: break; /* the stream has dealt with it */
+    }
+    work_finish_out(&w, item->seq);
+    if (s->announced)
+        tell_available(e, s);
+}
+
+/* ---- a stanza from elsewhere ---- */
+
+static void in_message(struct work *w)
+{
+    enum hook_result result;
+    HOST_CHAIN(result, w->host, message_in, w);
+    (void)result;
+}
+
+static bool in_iq(struct work *w)
+{
+    if (!jid_is_bare(w->to)) {
+        struct session *s = entity_session(w->account, jid_resource(w->to));
+        if (s)
+            work_send(w, s, w->st);
+        else if (w->st->type == TYPE_GET || w->st->type == TYPE_SET)
+            work_reject(w, SE_SERVICE_UNAVAILABLE, NULL);
+        return false;
+    }
+    if (w->st->type == TYPE_GET || w->st->type == TYPE_SET)
+        return work_iq(w, IQ_ACCOUNT, false, 0);
+    return false;
+}
+
+static void handle_in(struct entity *e, struct item *item)
+{
+    struct work w = work_of(e, item, item->st->from);
+    w.to = item->to ? item->to : item->st->to;
+    w.receipt = item->receipt;
+    if (!e->exists) {
+        if (item->st->kind != STANZA_PRESENCE)
+            work_reject(&w, SE_SERVICE_UNAVAILABLE, NULL);
+    } else if (item->st->kind == STANZA_MESSAGE) {
+        in_message(&w);
+    } else if (item->st->kind == STANZA_IQ) {
+        if (in_iq(&w))
+            return;
+    } else {
+        enum hook_result result;
+        HOST_CHAIN(result, w.host, presence_in, &w);
+        (void)result;
+    }
+    work_finish_in(&w);
+}
+
+/* ---- answers and events ---- */
+
+static void handle_kept(struct entity *e, struct item *item)
+{
+    struct session *s = session_find(item->session);
+    struct sent *sent = s ? receipt_sent(s, item->seq) : NULL;
+    INVARIANT(sent);
+    item->st = stanza_ref(sent->st);
+    struct work w = work_of(e, item, item->st->to);
+    w.session = s;
+    w.to = item->st->to;
+    HOST_NOTIFY(w.host, message_kept, &w);
+    work_finish_out(&w, item->seq);
+}
+
+static void handle_closed(struct entity *e, struct item *item)
+{
+    struct session *s = session_find(item->session);
+    if (!s || s->closed)
+        return;
+    session_end(e, s);
+}
+
+void session_end(struct entity *e, struct session *s)
+{
+    struct work w = {
+        .account = e,
+        .host = e->host,
+        .session = s,
+        .entry = ledger_open(&e->ledger, e->jid->bare_hash),
+    };
+    HOST_NOTIFY(w.host, session_closed, &w);
+    session_close(s);
+    ledger_close(w.entry);
+}
+
+void item_handle(struct entity *e, struct item *item)
+{
+    static void (*const handlers[])(struct entity *, struct item *) = {
+        [ITEM_IN] = handle_in,     [ITEM_OUT] = handle_out,       [ITEM_KEPT] = handle_kept,
+        [ITEM_BIND] = bind_handle, [ITEM_CLOSED] = handle_closed, [ITEM_CALL] = call_handle,
+    };
+    fiber_set_deadline(clock_mono() + server.config->limits.stanza_deadline);
+    handlers[item->kind](e, item);
+    item_free(&item);
+}
+
+void item_refuse(struct entity *e, struct item *item, enum stanza_error cond, const char *text)
+{
+    struct session *s;
+    switch (item->kind) {
+    case ITEM_IN:
+        if (item->receipt.source)
+            receipt_answer(&item->receipt, RECEIPT_REFUSED, cond, text);
+        else
+            route_error(item->st, cond, text);
+        break;
+    case ITEM_OUT:
+    case ITEM_KEPT:
+        s = session_find(item->session);
+        if (s && item->st) {
+            struct stanza *error = stanza_error(item->st, cond, text);
+            if (error)
+                session_send(s, error);
+            stanza_unref(&error);
+        }
+        if (s)
+            receipt_done(s, item->seq);
+        break;
+    case ITEM_BIND: bind_refuse(item, text); break;
+    case ITEM_CLOSED: handle_closed(e, item); break;
+    case ITEM_CALL: call_refuse(item); break;
+    }
+    item_free(&item);
+}

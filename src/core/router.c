@@ -1,0 +1,286 @@
+#include "core/router.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "bus/bus.h"
+#include "core/entity_life.h"
+#include "core/home.h"
+#include "core/host.h"
+#include "core/item.h"
+#include "core/receipt.h"
+#include "core/server.h"
+
+#define STANZA_BYTES_MAX ((size_t)16 << 20)
+
+unsigned home_of(uint64_t bare_hash)
+{
+    return (unsigned)(bare_hash % crew_size(server.crew));
+}
+
+unsigned home_of_self(void)
+{
+    return home_self()->index;
+}
+
+struct host *host_find(const char *name, size_t len)
+{
+    for (unsigned i = 0; i < server.n_hosts; i++)
+        if (server.hosts[i]->jid->len == len && memcmp(server.hosts[i]->jid->s, name, len) == 0)
+            return server.hosts[i];
+    return NULL;
+}
+
+/* Whether a stanza is news only to an account that is loaded: it never wakes one. */
+static bool only_if_loaded(const struct stanza *st)
+{
+    return st->kind == STANZA_PRESENCE &&
+           (st->type == TYPE_AVAILABLE || st->type == TYPE_UNAVAILABLE || st->type == TYPE_PROBE ||
+            st->type == TYPE_ERROR);
+}
+
+/* Bounds and replacement in the recipient's mailbox. */
+static void address_mail(struct mail *mail, const struct stanza *st)
+{
+    mail->source = st->from ? st->from->bare_hash : 0;
+    mail->keep = (st->kind == STANZA_PRESENCE && st->type == TYPE_UNAVAILABLE) ||
+                 (st->kind == STANZA_IQ && (st->type == TYPE_RESULT || st->type == TYPE_ERROR));
+    if (st->kind == STANZA_PRESENCE && st->from &&
+        (st->type == TYPE_AVAILABLE || st->type == TYPE_UNAVAILABLE))
+        mail->replace = hash_bytes(st->from->s, st->from->len) | 1;
+}
+
+/* ---- crossings ---- */
+
+static void stanza_encode(struct strbuf *out, const struct stanza *st)
+{
+    struct strbuf bytes;
+    strbuf_init(&bytes, STANZA_BYTES_MAX);
+    stanza_write(&bytes, st);
+    INVARIANT(!bytes.overflow);
+    wire_put_bytes(out, strbuf_str(&bytes), bytes.len);
+    strbuf_free(&bytes);
+}
+
+static struct stanza *stanza_decode(struct wire *in)
+{
+    size_t len;
+    const char *bytes = wire_bytes(in, &len);
+    return bytes ? stanza_parse(bytes, len) : NULL;
+}
+
+static void item_encode(const struct crossing *x, struct strbuf *out)
+{
+    const struct item *item = CONTAINER_OF(x, struct item, crossing);
+    stanza_encode(out, item->st);
+    wire_put_u64(out, item->receipt.source);
+    wire_put_u64(out, item->receipt.seq);
+    wire_put_u32(out, item->receipt.home);
+}
+
+static void item_crossing_free(struct crossing *x)
+{
+    struct item *item = CONTAINER_OF(x, struct item, crossing);
+    item_free(&item);
+}
+
+static struct crossing *item_decode(struct wire *in)
+{
+    struct item *item = item_new(ITEM_IN);
+    item->st = stanza_decode(in);
+    item->receipt.source = wire_u64(in);
+    item->receipt.seq = wire_u64(in);
+    item->receipt.home = wire_u32(in);
+    if (!item->st || !item->st->to)
+        in->bad = true;
+    else
+        address_mail(&item->mail, item->st);
+    return &item->crossing;
+}
+
+static void send_item(struct item *item, const struct jid *to);
+
+static void item_arrive(struct crossing *x)
+{
+    struct item *item = CONTAINER_OF(x, struct item, crossing);
+    const struct jid *to = item->st->to;
+    struct home *h = home_self();
+    if (UNLIKELY(home_of(to->bare_hash) != h->index)) { /* its home has moved meanwhile */
+        send_item(item, to);
+        return;
+    }
+    struct entity *e = only_if_loaded(item->st) ? entity_find(h, to) : entity_wake(h, to);
+    if (e) {
+        entity_post(e, item);
+        return;
+    }
+    receipt_answer(&item->receipt, RECEIPT_HANDED, SE_UNDEFINED_CONDITION, NULL);
+    item_free(&item);
+}
+
+static const struct crossing_type item_type = {
+    .name = "stanza",
+    .encode = item_encode,
+    .decode = item_decode,
+    .arrive = item_arrive,
+    .free = item_crossing_free,
+};
+
+static void send_item(struct item *item, const struct jid *to)
+{
+    unsigned home = home_of(to->bare_hash);
+    if (home != home_self()->index)
+        stanza_freeze(item->st);
+    bus_send(server.crew, home, &item->crossing);
+}
+
+/* ---- routing ---- */
+
+void route_error(struct stanza *st, enum stanza_error cond, const char *text)
+{
+    if (!st->from)
+        return;
+    struct stanza *error = stanza_error(st, cond, text);
+    if (error && error->to)
+        route(error, NULL);
+    stanza_unref(&error);
+}
+
+static void refuse(struct stanza *st, const struct receipt *r, enum stanza_error cond,
+                   const char *text)
+{
+    if (r && r->source)
+        receipt_answer(r, RECEIPT_REFUSED, cond, text);
+    else
+        route_error(st, cond, text);
+}
+
+void route(struct stanza *st, const struct receipt *r)
+{
+    const struct jid *to = st->to;
+    INVARIANT(to);
+    if (!host_find(jid_domain(to), jid_domain_len(to))) {
+        refuse(st, r, SE_REMOTE_SERVER_NOT_FOUND, "this server does not talk to other servers yet");
+        return;
+    }
+    if (!jid_has_node(to)) { /* requests to a host are answered where they come from */
+        if (st->kind == STANZA_PRESENCE)
+            receipt_answer(r ? r : &(struct receipt){0}, RECEIPT_HANDED, SE_UNDEFINED_CONDITION,
+                           NULL);
+        else
+            refuse(st, r, SE_SERVICE_UNAVAILABLE, NULL);
+        return;
+    }
+    struct item *item = item_new(ITEM_IN);
+    item->crossing.type = &item_type;
+    item->st = stanza_ref(st);
+    if (r)
+        item->receipt = *r;
+    address_mail(&item->mail, st);
+    send_item(item, to);
+}
+
+/* ---- fan-out ---- */
+
+/* One stanza for several addressees of one worker. */
+struct fanout {
+    struct crossing crossing;
+    struct stanza *st;
+    size_t n;
+    struct jid *to[];
+};
+
+static void fanout_free(struct crossing *x)
+{
+    struct fanout *f = CONTAINER_OF(x, struct fanout, crossing);
+    stanza_unref(&f->st);
+    for (size_t i = 0; i < f->n; i++)
+        jid_free(&f->to[i]);
+    free(f);
+}
+
+static void fanout_encode(const struct crossing *x, struct strbuf *out)
+{
+    const struct fanout *f = CONTAINER_OF(x, struct fanout, crossing);
+    stanza_encode(out, f->st);
+    wire_put_u32(out, (uint32_t)f->n);
+    for (size_t i = 0; i < f->n; i++)
+        wire_put_bytes(out, f->to[i]->s, f->to[i]->len);
+}
+
+static struct crossing *fanout_decode(struct wire *in)
+{
+    struct stanza *st = stanza_decode(in);
+    uint32_t n = wire_u32(in);
+    if (n > (uint32_t)(in->end - in->p))
+        n = 0; /* each takes some bytes: a number beyond that is wrong */
+    struct fanout *f = mem_zalloc(sizeof(*f) + n * sizeof(f->to[0]));
+    f->st = st;
+    for (; f->n < n && !in->bad; f->n++) {
+        size_t len;
+        const char *s = wire_bytes(in, &len);
+        f->to[f->n] = s ? jid_parse_new(s, len) : NULL;
+        in->bad |= !f->to[f->n];
+    }
+    in->bad |= !st;
+    return &f->crossing;
+}
+
+static void fanout_arrive(struct crossing *x)
+{
+    struct fanout *f = CONTAINER_OF(x, struct fanout, crossing);
+    struct home *h = home_self();
+    for (size_t i = 0; i < f->n; i++) {
+        struct entity *e = entity_find(h, f->to[i]);
+        if (!e)
+            continue;
+        struct item *item = item_new(ITEM_IN);
+        item->st = stanza_ref(f->st);
+        item->to = f->to[i];
+        f->to[i] = NULL;
+        address_mail(&item->mail, item->st);
+        entity_post(e, item);
+    }
+    fanout_free(x);
+}
+
+static const struct crossing_type fanout_type = {
+    .name = "fan-out",
+    .encode = fanout_encode,
+    .decode = fanout_decode,
+    .arrive = fanout_arrive,
+    .free = fanout_free,
+};
+
+static bool is_ours(const struct jid *j)
+{
+    return jid_has_node(j) && host_find(jid_domain(j), jid_domain_len(j));
+}
+
+void route_fanout(struct stanza *st, const struct jid *const *to, size_t n)
+{
+    if (n == 0)
+        return;
+    stanza_freeze(st);
+    unsigned workers = crew_size(server.crew);
+    for (unsigned home = 0; home < workers; home++) {
+        size_t mine = 0;
+        for (size_t i = 0; i < n; i++)
+            mine += home_of(to[i]->bare_hash) == home && is_ours(to[i]);
+        if (mine == 0)
+            continue;
+        struct fanout *f = mem_zalloc(sizeof(*f) + mine * sizeof(f->to[0]));
+        f->crossing.type = &fanout_type;
+        f->st = stanza_ref(st);
+        for (size_t i = 0; i < n; i++)
+            if (home_of(to[i]->bare_hash) == home && is_ours(to[i]))
+                f->to[f->n++] = jid_dup(to[i]);
+        bus_send(server.crew, home, &f->crossing);
+    }
+}
+
+void router_init(void)
+{
+    bus_declare(&item_type);
+    bus_declare(&fanout_type);
+    receipt_init();
+}

@@ -1,0 +1,321 @@
+#include "core/server.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "bus/bus.h"
+#include "cache/presence_cache.h"
+#include "core/account.h"
+#include "core/admin_server.h"
+#include "core/directory.h"
+#include "core/entity_life.h"
+#include "core/home.h"
+#include "core/module.h"
+#include "core/modules.h"
+#include "core/router.h"
+#include "core/server_listen.h"
+#include "core/server_run.h"
+#include "core/stream_life.h"
+#include "loop/worker.h"
+#include "net/tls.h"
+#include "store/store.h"
+
+struct server server;
+
+/* What server_run() makes, in this order. */
+struct parts {
+    struct modules *modules;
+    struct config *config;
+    struct admin_server *admin;
+    bool modules_started;
+};
+
+/* ---- doing something on every worker, from the main thread ---- */
+
+struct errand {
+    struct post post;
+    void (*fn)(struct errand *errand);
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool done;
+};
+
+/* Called on the worker when the errand is over. */
+static void errand_done(struct errand *errand)
+{
+    pthread_mutex_lock(&errand->lock);
+    errand->done = true;
+    pthread_cond_signal(&errand->cond);
+    pthread_mutex_unlock(&errand->lock);
+}
+
+static void errand_run(struct post *post)
+{
+    struct errand *errand = CONTAINER_OF(post, struct errand, post);
+    errand->fn(errand);
+}
+
+/* Runs `fn` on each worker in turn; it calls errand_done(), perhaps later. */
+static void on_each_worker(void (*fn)(struct errand *errand))
+{
+    for (unsigned i = 0; i < crew_size(server.crew); i++) {
+        struct errand errand = {.post.run = errand_run,
+                                .fn = fn,
+                                .lock = PTHREAD_MUTEX_INITIALIZER,
+                                .cond = PTHREAD_COND_INITIALIZER};
+        worker_post(crew_worker(server.crew, i), &errand.post);
+        pthread_mutex_lock(&errand.lock);
+        while (!errand.done)
+            pthread_cond_wait(&errand.cond, &errand.lock);
+        pthread_mutex_unlock(&errand.lock);
+    }
+}
+
+/* ---- start ---- */
+
+static void worker_begin(struct errand *errand)
+{
+    struct worker *w = worker_self();
+    home_start(w);
+    fiber_on_free(w, entity_fiber_free, home_self());
+    store_attach(server.store, w);
+    errand_done(errand);
+}
+
+static int start_store(struct parts *p, struct err *e)
+{
+    const struct config_store *c = &p->config->store;
+    struct store_conf conf;
+    store_conf_defaults(&conf);
+    conf.driver = (enum store_driver)c->driver;
+    conf.target = c->target;
+    conf.lanes = (unsigned)c->lanes;
+    conf.readers = (unsigned)c->readers;
+    conf.batch_rows = (unsigned)c->batch_rows;
+    conf.batch_wait = c->batch_wait;
+    conf.queue_max = (unsigned)c->queue_max;
+    conf.patience = c->patience;
+    conf.statement_timeout = c->statement_timeout;
+    server.store = store_new(&conf);
+    store_declare(server.store, "core", account_stmts, account_n_stmts, account_migrations,
+                  account_n_migrations, NULL);
+    modules_declare(p->modules, server.store);
+    return store_open(server.store, e);
+}
+
+static int start_crew(struct parts *p, struct err *e)
+{
+    struct crew_conf conf;
+    crew_conf_defaults(&conf);
+    if (p->config->workers > 0)
+        conf.workers = (unsigned)p->config->workers;
+    conf.fibers_max = (unsigned)p->config->limits.fibers_max;
+    server.crew = crew_start(&conf, e);
+    if (!server.crew)
+        return -1;
+    on_each_worker(worker_begin);
+    return 0;
+}
+
+static int start_cache(struct parts *p, struct err *e)
+{
+    struct presence_cache_conf conf = {
+        .servers = p->config->cache.servers,
+        .node = p->config->node,
+        .heartbeat = p->config->cache.heartbeat,
+        .lease = p->config->cache.lease,
+        .queue_max = 10000,
+    };
+    server.cache = presence_cache_start(server.crew, &conf, e);
+    if (!server.cache)
+        return -1;
+    presence_cache_on_lost(server.cache, directory_rebuild, NULL);
+    return 0;
+}
+
+/* A host without a certificate gets a self-signed one in the data directory. */
+static int start_tls(struct parts *p, struct err *e)
+{
+    const struct config *c = p->config;
+    struct tls_host *hosts = mem_zalloc(c->n_hosts * sizeof(*hosts));
+    struct arena *a = arena_new(1024);
+    int result = 0;
+    for (size_t i = 0; i < c->n_hosts && result == 0; i++) {
+        const struct config_host *h = &c->hosts[i];
+        hosts[i] = (struct tls_host){h->name, h->certificate, h->key};
+        if (h->certificate)
+            continue;
+        hosts[i].cert_file = arena_printf(a, "%s/%s.crt", c->data_dir, h->name);
+        hosts[i].key_file = arena_printf(a, "%s/%s.key", c->data_dir, h->name);
+        result = tls_self_signed(h->name, hosts[i].cert_file, hosts[i].key_file, e);
+    }
+    if (result == 0)
+        server.tls = tls_server_new(hosts, (unsigned)c->n_hosts, "xmpp-client", e);
+    arena_free(&a);
+    free(hosts);
+    return server.tls ? 0 : -1;
+}
+
+static int start_modules(struct parts *p, struct err *e)
+{
+    if (modules_start(p->modules, e) < 0)
+        return -1;
+    p->modules_started = true;
+    return 0;
+}
+
+static int start_admin(struct parts *p, struct err *e)
+{
+    p->admin = admin_server_start(p->modules, e);
+    return p->admin ? 0 : -1;
+}
+
+static int start_listeners(struct parts *p, struct err *e)
+{
+    (void)p;
+    return server_listen(e);
+}
+
+static int configure(struct parts *p, const struct server_args *args, struct err *e)
+{
+    p->modules = modules_new();
+    p->config = config_load(args->config_file, modules_find, p->modules, e);
+    if (!p->config)
+        return -1;
+    server.config = p->config;
+    modules_set_dir(p->modules, p->config->module_dir);
+    log_threshold = (enum log_level)p->config->log_level;
+    log_open(2, p->config->log_format != 0);
+    return modules_instantiate(p->modules, p->config, e);
+}
+
+static int start(struct parts *p, struct err *e)
+{
+    static int (*const steps[])(struct parts *, struct err *) = {
+        start_store,   start_crew,  start_cache,     start_tls,
+        start_modules, start_admin, start_listeners,
+    };
+    bus_set_loopback(p->config->bus == BUS_LOOPBACK);
+    router_init();
+    streams_init();
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++)
+        if (steps[i](p, e) < 0)
+            return -1;
+    return 0;
+}
+
+/* ---- stop, in the opposite order ---- */
+
+static void say_drained(void *errand)
+{
+    errand_done(errand);
+}
+
+static void worker_drain(struct errand *errand)
+{
+    struct home *h = home_self();
+    h->stopping = true;
+    server_unlisten();
+    streams_close_all(STREAM_SYSTEM_SHUTDOWN);
+    home_when_idle(h, say_drained, errand);
+}
+
+static void store_closed(void *errand)
+{
+    home_stop();
+    errand_done(errand);
+}
+
+static void worker_end(struct errand *errand)
+{
+    store_detach(worker_self(), store_closed, errand);
+}
+
+static void stop(struct parts *p)
+{
+    if (p->admin)
+        admin_server_stop(&p->admin);
+    if (server.crew)
+        on_each_worker(worker_drain);
+    if (server.cache)
+        presence_cache_stop(&server.cache);
+    if (server.crew) {
+        on_each_worker(worker_end);
+        crew_stop(&server.crew);
+    }
+    if (p->modules_started)
+        modules_stop(p->modules);
+    if (server.store)
+        store_free(&server.store);
+    tls_unref(&server.tls);
+    modules_free(&p->modules);
+    config_free(&p->config);
+}
+
+/* ---- the main thread ---- */
+
+static void block_signals(sigset_t *set)
+{
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(set);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, set, NULL);
+}
+
+static void say_ready(const struct server_args *args)
+{
+    log_info("server", NULL, "serving");
+    sd_notify(0, "READY=1");
+    if (args->ready_fd < 0)
+        return;
+    ssize_t written = write(args->ready_fd, "READY\n", 6);
+    (void)written;
+    close(args->ready_fd);
+}
+
+static void wait_for_stop(const sigset_t *set)
+{
+    int sig;
+    do {
+        sigwait(set, &sig);
+        if (sig == SIGHUP)
+            log_info("server", NULL, "SIGHUP: nothing can be reloaded yet");
+    } while (sig == SIGHUP);
+    log_info("server", NULL, "stopping");
+    sd_notify(0, "STOPPING=1");
+}
+
+void server_stop(void)
+{
+    kill(getpid(), SIGTERM);
+}
+
+int server_run(const struct server_args *args)
+{
+    struct parts parts = {0};
+    struct err e;
+    sigset_t set;
+    block_signals(&set);
+    int status = 1;
+    if (configure(&parts, args, &e) < 0) {
+        fprintf(stderr, "jackdawd: %s\n", e.text);
+    } else if (args->check) {
+        printf("%s is fine\n", args->config_file);
+        status = 0;
+    } else if (start(&parts, &e) < 0) {
+        log_error("server", NULL, "cannot start: %s", e.text);
+    } else {
+        say_ready(args);
+        wait_for_stop(&set);
+        status = 0;
+    }
+    stop(&parts);
+    return status;
+}

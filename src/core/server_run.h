@@ -1,0 +1,19 @@
+/* How the server is run: all that main() needs to know. */
+#ifndef JACKDAW_CORE_SERVER_RUN_H
+#define JACKDAW_CORE_SERVER_RUN_H
+
+#include <stdbool.h>
+
+struct server_args {
+    const char *config_file;
+    int ready_fd; /* "READY\n" is written here when it serves; -1: nowhere */
+    bool check;   /* only check the configuration */
+};
+
+/* Runs the server until it is told to stop; the process's exit status. */
+int server_run(const struct server_args *args);
+
+/* Begins an orderly stop; from any thread, also a signal handler. */
+void server_stop(void);
+
+#endif

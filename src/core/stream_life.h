@@ -1,0 +1,32 @@
+/* What the core does with streams besides what modules see. */
+#ifndef JACKDAW_CORE_STREAM_LIFE_H
+#define JACKDAW_CORE_STREAM_LIFE_H
+
+#include "core/stream.h"
+
+struct jid;
+struct session;
+struct stanza;
+
+/* Before any worker serves. */
+void streams_init(void);
+
+/* A number that names the stream on its worker; the stream with it, or NULL if it has gone. */
+uint64_t stream_id(const struct stream *s);
+struct stream *stream_find(uint64_t id);
+
+/* The account it is authenticated for (bare). */
+const struct jid *stream_account(const struct stream *s);
+
+/* The session's unanswered stanzas have become fewer. */
+void stream_window_moved(struct stream *s);
+
+/* Answers to bind_request(). */
+void stream_bound(struct stream *s, struct session *session, struct stanza *iq);
+void stream_bind_failed(struct stream *s, struct stanza *iq, enum stanza_error cond,
+                        const char *text);
+
+/* Ends every stream of the calling worker with this error (orderly stop). */
+void streams_close_all(enum stream_error err);
+
+#endif
