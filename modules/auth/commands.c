@@ -44,7 +44,7 @@ static struct derivation *derive_keys(struct module_inst *inst, struct admin_cal
     if (result == 0)
         return d;
     err_set(&call->error, "too much to do right now, try again");
-    if (result == -1) /* not queued: still ours */
+    if (result == OFFLOAD_FULL) /* not queued: still ours */
         derivation_free(d);
     return NULL;
 }

@@ -224,12 +224,14 @@ static void entity_kick(struct home *h, struct entity *e)
 void entity_fiber_free(void *arg)
 {
     struct home *h = arg;
-    struct entity *e = TAILQ_FIRST(&h->waiting);
-    if (!e)
-        return;
-    TAILQ_REMOVE(&h->waiting, e, waiting);
-    e->waiting_for_fiber = false;
-    entity_kick(h, e);
+    struct entity *e;
+    while ((e = TAILQ_FIRST(&h->waiting))) {
+        TAILQ_REMOVE(&h->waiting, e, waiting);
+        e->waiting_for_fiber = false;
+        entity_kick(h, e);
+        if (e->waiting_for_fiber) /* none is free any more: it is in the queue again */
+            return;
+    }
 }
 
 void entity_post(struct entity *e, struct item *item)
