@@ -156,8 +156,9 @@ static bool match_children(struct dialogue *d, const struct node *pattern, const
         next = at + 1;
     }
     for (const struct node *p = pattern->first; p; p = p->next) {
+        static const bool none[CHILDREN_MAX];
         unsigned at = 0;
-        if (!p->text && is_absent(p) && find_child(d, p, n->first, taken, &at))
+        if (!p->text && is_absent(p) && find_child(d, p, n->first, none, &at))
             return false;
     }
     return strcmp(talk_attr(pattern, "children"), "only") || found == count_elements(n);

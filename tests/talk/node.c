@@ -62,6 +62,16 @@ const struct node *node_child(const struct node *n, const char *ns, const char *
     return NULL;
 }
 
+const struct node *node_child_of(struct arena *a, const struct node *n, const char *ns,
+                                 const char *names)
+{
+    const struct node *child = NULL;
+    char *list = arena_strdup(a, names), *save = NULL;
+    for (char *s = strtok_r(list, "|", &save); s && !child; s = strtok_r(NULL, "|", &save))
+        child = node_child(n, ns, s);
+    return child;
+}
+
 const char *node_text(struct arena *a, const struct node *n)
 {
     const char *text = "";

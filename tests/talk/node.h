@@ -43,6 +43,10 @@ void node_add_text(struct arena *a, struct node *parent, const char *text, size_
 const char *node_attr(const struct node *n, const char *ns, const char *name);
 const struct node *node_child(const struct node *n, const char *ns, const char *name);
 
+/* The first child whose name is one of "a|b|c", or NULL. */
+const struct node *node_child_of(struct arena *a, const struct node *n, const char *ns,
+                                 const char *names);
+
 /* Whether it is an element of this name (ns NULL: of any namespace). False for NULL. */
 bool node_is(const struct node *n, const char *ns, const char *name);
 

@@ -255,39 +255,58 @@ static int send_markers(struct client *c)
     return sent;
 }
 
-/* Takes the next stanza if it is a marker, and answers it. */
-static bool take_marker(struct client *c, const char *type)
+static bool answer_marker(struct client *c, const struct node *n)
 {
-    const struct node *n = client_next_stanza(c, "nothing (but the markers of this check)");
-    if (!n)
-        return false;
-    if (!is_marker(n, type))
-        return fail(c->d, "%s should receive nothing\n  but received\n    %s", c->name,
-                    node_say(c->d, n));
-    if (!strcmp(type, "result"))
-        return true;
     const char *from = node_attr(n, "", "from");
     return client_sendf(c, "<iq type='result' id='%s' to='%s'/>", node_attr(n, "", "id"),
                         from ? from : "");
 }
 
-static bool receives_nothing(struct dialogue *d, char *const *args, const char *body)
+/* Takes the next stanza if it is a marker, and answers it; drops what is before it if `all`. */
+static bool take_marker(struct client *c, const char *type, bool all)
 {
-    (void)body;
-    struct client *c = client_find(d, args[0]);
+    const struct node *n;
+    do {
+        n = client_next_stanza(c, "nothing (but the markers of this check)");
+    } while (all && n && !is_marker(n, type));
+    if (!n)
+        return false;
+    if (!is_marker(n, type))
+        return fail(c->d, "%s should receive nothing\n  but received\n    %s", c->name,
+                    node_say(c->d, n));
+    return !strcmp(type, "result") || answer_marker(c, n);
+}
+
+/* Receives all that others sent until now, and all until the server answers a ping; drops it if
+ * `all`, else there must be none. */
+static bool synchronise(struct dialogue *d, const char *name, bool all)
+{
+    struct client *c = client_find(d, name);
     if (!c)
         return false;
     if (!c->full)
         return fail(d, "%s has no resource yet: nothing to ask the server with", c->name);
     int markers = send_markers(c);
     for (int i = 0; i < markers; i++)
-        if (!take_marker(c, "get"))
+        if (!take_marker(c, "get", all))
             return false;
     const char *id = arena_printf(d->arena, MARKER_OWN "%u", ++d->serial);
     return markers >= 0 &&
            client_sendf(c, "<iq type='get' id='%s' to='%s'><ping xmlns='%s'/></iq>", id,
                         var_get(d, "domain"), NS_PING) &&
-           take_marker(c, "result");
+           take_marker(c, "result", all);
+}
+
+static bool receives_nothing(struct dialogue *d, char *const *args, const char *body)
+{
+    (void)body;
+    return synchronise(d, args[0], false);
+}
+
+static bool catches_up(struct dialogue *d, char *const *args, const char *body)
+{
+    (void)body;
+    return synchronise(d, args[0], true);
 }
 
 static bool receives_stream_error(struct dialogue *d, char *const *args, const char *body)
@@ -298,8 +317,23 @@ static bool receives_stream_error(struct dialogue *d, char *const *args, const c
     const struct event *e = c ? client_next(c, wanted) : NULL;
     if (!e)
         return false;
-    if (e->kind == EVENT_STREAM_ERROR && node_child(e->el, NS_STREAM_ERRORS, args[1]))
+    if (e->kind == EVENT_STREAM_ERROR && node_child_of(d->arena, e->el, NS_STREAM_ERRORS, args[1]))
         return true;
+    return fail(d, "%s waited for %s\n  but received %s", c->name, wanted, event_say(d, e));
+}
+
+/* A stream error, after whatever else is still coming. */
+static bool receives_stream_error_eventually(struct dialogue *d, char *const *args,
+                                             const char *body)
+{
+    (void)body;
+    struct client *c = client_find(d, args[0]);
+    const char *wanted = arena_printf(d->arena, "the stream error %s", args[1]);
+    const struct event *e = NULL;
+    while (c && (e = client_next(c, wanted)) && e->kind != EVENT_STREAM_ERROR)
+        ;
+    if (!e || node_child_of(d->arena, e->el, NS_STREAM_ERRORS, args[1]))
+        return e != NULL;
     return fail(d, "%s waited for %s\n  but received %s", c->name, wanted, event_say(d, e));
 }
 
@@ -370,7 +404,9 @@ const struct phrase phrases_client[] = {
     {"NAME receives among others:", receives_in_between, "whatever comes before is kept for later"},
     {"NAME receives nothing", receives_nothing,
      "nothing of what others sent until now, nothing until the server answered a ping"},
-    {"NAME receives stream error CONDITION", receives_stream_error, NULL},
+    {"NAME catches up", catches_up, "the same, but drops what comes"},
+    {"NAME receives stream error CONDITION", receives_stream_error, "one of several: A|B"},
+    {"NAME receives eventually stream error CONDITION", receives_stream_error_eventually, NULL},
     {"NAME receives the end of the stream", receives_end, NULL},
     {"NAME is disconnected", is_disconnected, "the connection ends, and nothing came before"},
     {"NAME ignores presence", ignores, "from now on"},

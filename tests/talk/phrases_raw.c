@@ -225,7 +225,7 @@ static bool failure(struct dialogue *d, char *const *args, const char *body)
     const struct node *n = c ? client_next_stanza(c, "<failure/> of SASL") : NULL;
     if (!n)
         return false;
-    if (node_is(n, NS_SASL, "failure") && node_child(n, NS_SASL, args[1]))
+    if (node_is(n, NS_SASL, "failure") && node_child_of(d->arena, n, NS_SASL, args[1]))
         return true;
     return fail(d, "%s should fail with %s\n  but received %s", c->name, args[1], node_say(d, n));
 }
@@ -297,14 +297,15 @@ const struct phrase phrases_raw[] = {
     {"NAME receives features", receive_any_features, NULL},
     {"NAME starts tls", starttls, "<starttls/>, <proceed/>, handshake"},
     {"NAME shakes hands", shake_hands, "the TLS handshake alone"},
-    {"NAME shakes hands for ALPN", shake_hands_alpn, "the server must agree to this protocol"},
+    {"NAME shakes hands for PROTOCOL", shake_hands_alpn, "it must be agreed on by ALPN"},
     {"NAME shakes hands in tls 1.2", shake_hands_1_2, NULL},
     {"NAME begins MECHANISM as ADDRESS", begin_sasl, "sends <auth/>"},
     {"NAME begins MECHANISM as ADDRESS with ...", begin_sasl_with,
      "user= password= authzid= gs2= nonce= cb=wrong"},
-    {"NAME answers the challenge", answer, "waits for <challenge/>, sends <response/>"},
+    {"NAME answers the challenge", answer,
+     "waits for <challenge/>, sends <response/>; {NAME.salt} {NAME.iterations}"},
     {"NAME succeeds", success, "waits for <success/>, checks the server's proof"},
-    {"NAME fails with CONDITION", failure, "waits for <failure/>"},
+    {"NAME fails with CONDITION", failure, "waits for <failure/> with this, or one of A|B"},
     {"NAME authenticates by MECHANISM as ADDRESS", authenticate, "all of SASL"},
     {"NAME asks for a resource", send_bind, "sends <bind/>"},
     {"NAME asks for resource RESOURCE", send_bind, NULL},

@@ -196,6 +196,8 @@ bool raw_answer(struct client *c)
     const char *final = sasl_final(&r->sasl, node_text(c->d->arena, challenge), &e);
     if (!final)
         return fail(c->d, "%s: %s", c->name, e.text);
+    var_set(c->d, arena_printf(c->d->arena, "%s.salt", c->name), "%s", r->sasl.salt);
+    var_set(c->d, arena_printf(c->d->arena, "%s.iterations", c->name), "%d", r->sasl.rounds);
     return client_sendf(c, "<response xmlns='%s'>%s</response>", NS_SASL, final);
 }
 

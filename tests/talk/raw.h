@@ -43,7 +43,7 @@ bool raw_starttls(struct client *c);
 
 /* Begins SASL; members of `conf` that are NULL are filled in from the account. */
 bool raw_auth(struct client *c, const char *mechanism, struct sasl_conf *conf);
-/* Waits for the challenge and answers it. */
+/* Waits for the challenge and answers it; sets the variables NAME.salt and NAME.iterations. */
 bool raw_answer(struct client *c);
 /* Waits for <success/>, checks the server's proof. */
 bool raw_success(struct client *c);

@@ -112,6 +112,8 @@ const char *sasl_final(struct sasl *s, const char *challenge, struct err *e)
     const char *count = message ? field(a, message, "i=") : NULL;
     const char *salt = salt64 ? base64_read(a, salt64, &salt_len) : NULL;
     int rounds = count ? (int)strtol(count, NULL, 10) : 0;
+    s->salt = salt64;
+    s->rounds = rounds;
     if (!nonce || !salt || rounds < 1) {
         err_set(e, "this is not a SCRAM challenge: %s", message ? message : challenge);
         return NULL;

@@ -22,6 +22,8 @@ struct sasl {
     struct arena *arena;
     struct sasl_conf conf;
     const char *gs2_header, *first_bare, *auth_message;
+    const char *salt; /* of the challenge, in base64 */
+    int rounds;
     unsigned char salted[32];
 };
 
