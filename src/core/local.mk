@@ -6,7 +6,7 @@ libcore_la_SOURCES = \
 	src/core/account.c src/core/account.h \
 	src/core/admin.h \
 	src/core/admin_call.c src/core/admin_call.h \
-	src/core/admin_placeholder.c \
+	src/core/admin_commands.c \
 	src/core/admin_protocol.h \
 	src/core/admin_server.c src/core/admin_server.h \
 	src/core/bind.c src/core/bind.h \
