@@ -23,9 +23,11 @@ loophdr_HEADERS = \
 	src/loop/worker.h
 xmlhdrdir = $(pkgincludedir)/xml
 xmlhdr_HEADERS = \
+	src/xml/parser.h \
 	src/xml/tree.h
 xmpphdrdir = $(pkgincludedir)/xmpp
 xmpphdr_HEADERS = \
+	src/xmpp/base64.h \
 	src/xmpp/jid.h \
 	src/xmpp/scram.h \
 	src/xmpp/stanza.h \

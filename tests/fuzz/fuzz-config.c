@@ -1,5 +1,5 @@
-/* Fuzzer: any file either loads or is refused with a reason, and leaves nothing behind that the next
- * one would notice. */
+/* Fuzzer: any file either loads or is refused with a reason, and leaves nothing behind that the
+ * next one would notice. */
 #include <stdint.h>
 #include <sys/mman.h>
 #include <unistd.h>

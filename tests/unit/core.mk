@@ -29,3 +29,7 @@ tests_unit_test_modules_CFLAGS = $(core_test_cflags)
 tests_unit_test_modules_LDADD = libjackdaw.la $(CHECK_LIBS)
 tests_unit_test_modules_DEPENDENCIES = $(core_test_objects) libjackdaw.la
 endif
+
+# What is installed for modules is what they include.
+check_SCRIPTS += tests/unit/test-headers
+EXTRA_DIST += tests/unit/test-headers
