@@ -16,8 +16,16 @@
 static _Thread_local struct engine *pool;
 static _Thread_local unsigned pool_count;
 
-/* Whose memory expat asks for at the moment: its allocator functions take no argument. */
+/* Whose memory expat asks for at the moment: its allocator functions take no argument. Set around
+ * every call of expat, and set back after it: a handler may use another parser. */
 static _Thread_local size_t *meter;
+
+static size_t *meter_set(size_t *now)
+{
+    size_t *before = meter;
+    meter = now;
+    return before;
+}
 
 static void *count_alloc(size_t size)
 {
@@ -58,12 +66,13 @@ struct engine *engine_new(void)
     static const XML_Memory_Handling_Suite suite = {count_alloc, count_realloc, count_free};
     static const char sep[] = {ENGINE_SEP, '\0'};
     struct engine *e = mem_new(struct engine);
-    meter = &e->memory;
+    size_t *outer = meter_set(&e->memory);
     /* An encoding given here is not looked for in the document. The hash salt is expat's own. */
     e->xp = XML_ParserCreate_MM("UTF-8", &suite, sep);
     INVARIANT(e->xp);
     XML_SetReturnNSTriplet(e->xp, 1);
     protect(e->xp);
+    meter_set(outer);
     strbuf_init(&e->text, SIZE_MAX / 2);
     return e;
 }
@@ -73,8 +82,9 @@ void engine_free(struct engine **ep)
     struct engine *e = *ep;
     if (!e)
         return;
-    meter = &e->memory;
+    size_t *outer = meter_set(&e->memory);
     XML_ParserFree(e->xp);
+    meter_set(outer);
     strbuf_free(&e->text);
     free(e->header);
     free(e);
@@ -151,11 +161,12 @@ static bool may_defer(struct engine *e, const char *data, size_t len)
 enum XML_Status engine_parse(struct engine *e, const char *data, size_t len)
 {
     INVARIANT(len <= ENGINE_FEED_MAX);
-    meter = &e->memory;
+    size_t *outer = meter_set(&e->memory);
 #if HAVE_DECL_XML_SETREPARSEDEFERRALENABLED
     XML_SetReparseDeferralEnabled(e->xp, may_defer(e, data, len));
 #endif
     enum XML_Status status = XML_Parse(e->xp, data, (int)len, 0);
+    meter_set(outer);
     e->fed += (int64_t)len;
     int64_t at = XML_GetCurrentByteIndex(e->xp); /* -1 if it was put off */
     if (at > e->at) {

@@ -254,8 +254,12 @@ static void on_end(void *arg, const char *name)
     struct xml_parser *p = arg;
     struct engine *e = p->engine;
     (void)name;
-    if (p->halted)
+    if (p->halted) {
+        /* expat's last word after a stop in `open`: the header was an empty element */
+        if (p->stopped && e->depth == 1)
+            p->state = CLOSED;
         return;
+    }
     e->depth--;
     if (e->depth == 0) {
         engine_mark_done(e);
@@ -403,15 +407,17 @@ static size_t parse(struct xml_parser *p, const char *data, size_t len)
     return taken;
 }
 
-/* The first bytes of a stream. RFC 6120 section 11.6: nothing but UTF-8, and no attempt to find
+/* The first two bytes of a stream. RFC 6120 section 11.6: nothing but UTF-8, and no attempt to find
  * out; expat would recognise UTF-16 by its byte order mark or its zeros. */
 static enum xml_error check_head(const struct xml_parser *p, const char *data, size_t len)
 {
-    if (memchr(data, '\0', len))
-        return XML_UNSUPPORTED_ENCODING;
-    if (p->engine || data[0] == '<')
-        return XML_OK;
-    return (unsigned char)data[0] >= 0x80 ? XML_UNSUPPORTED_ENCODING : XML_NOT_WELL_FORMED;
+    int64_t fed = p->engine ? p->engine->fed : 0;
+    if (fed == 0 && data[0] != '<') {
+        bool foreign = data[0] == '\0' || (unsigned char)data[0] >= 0x80;
+        return foreign ? XML_UNSUPPORTED_ENCODING : XML_NOT_WELL_FORMED;
+    }
+    const char *second = fed == 0 && len > 1 ? data + 1 : fed == 1 ? data : NULL;
+    return second && *second == '\0' ? XML_UNSUPPORTED_ENCODING : XML_OK;
 }
 
 /* Takes a piece of what is fed; returns its length. */

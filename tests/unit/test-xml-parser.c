@@ -431,6 +431,32 @@ START_TEST(fresh_names_do_not_pile_up)
 }
 END_TEST
 
+static void nested_element(void *arg, struct arena *arena, struct xml_el *el)
+{
+    struct xml_parser *inner = xml_parser_new(&sink, &seen, &limits);
+    ck_assert_int_eq(xml_parser_feed(inner, HEADER, strlen(HEADER)), XML_OK);
+    xml_parser_free(&inner);
+    on_element(arg, arena, el);
+}
+
+/* A callback may use other parsers, which come and go. */
+START_TEST(parsers_nest)
+{
+    static const struct xml_sink nested = {on_open, nested_element, on_close};
+    struct xml_parser *outer = xml_parser_new(&nested, &seen, &limits);
+    ck_assert_int_eq(xml_parser_feed(outer, HEADER, strlen(HEADER)), XML_OK);
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(xml_parser_feed(outer, stanza, strlen(stanza)), XML_OK);
+    char *text = big_tag(50000, 'x');
+    ck_assert_int_eq(xml_parser_feed(outer, "<a/><b", 6), XML_OK);
+    ck_assert_int_eq(xml_parser_feed(outer, "/>", 2), XML_OK);
+    ck_assert_int_eq(xml_parser_feed(outer, text, strlen(text)), XML_OK);
+    ck_assert_int_eq(seen.elements, 103);
+    free(text);
+    xml_parser_free(&outer);
+}
+END_TEST
+
 START_TEST(errors_have_names)
 {
     for (int e = XML_NOT_WELL_FORMED; e <= XML_BAD_NAMESPACE_PREFIX; e++)
@@ -456,6 +482,7 @@ int main(void)
         a_stop_leaves_the_rest,
         a_stream_may_be_assumed_open,
         fresh_names_do_not_pile_up,
+        parsers_nest,
         errors_have_names,
     };
     return suite_run("xml-parser", tests, ARRAY_LEN(tests), setup, teardown);

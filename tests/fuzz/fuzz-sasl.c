@@ -1,0 +1,70 @@
+/* Fuzzer: SCRAM messages and base64. The first byte chooses the mechanism; the rest is the client's
+ * first message, a newline, and its final message. */
+#include <stdint.h>
+
+#include "base/mem.h"
+#include "xmpp/scram.h"
+
+#define PASSWORD "pencil"
+
+static void check_base64(const char *s, size_t len)
+{
+    size_t room = len + 1;
+    unsigned char *bytes = mem_alloc(room);
+    char *text = mem_alloc(BASE64_SIZE(room));
+    int n = base64_decode(s, len, bytes, room);
+    if (n >= 0) { /* there is one encoding of anything */
+        INVARIANT(base64_encode(bytes, (size_t)n, text, BASE64_SIZE(room)) == (int)len);
+        INVARIANT(memcmp(text, s, len) == 0);
+    }
+    int coded = base64_encode(s, len, text, BASE64_SIZE(room));
+    INVARIANT(coded == (int)BASE64_SIZE(len) - 1);
+    INVARIANT(base64_decode(text, (size_t)coded, bytes, room) == (int)len);
+    INVARIANT(memcmp(bytes, s, len) == 0);
+    free(bytes);
+    free(text);
+}
+
+/* Who gets in knew the password: the only right proof for this exchange has these keys. */
+static void check_exchange(const struct scram_conf *conf, const char *first, size_t first_len,
+                           const char *last, size_t last_len)
+{
+    static const unsigned char salt[SCRAM_SALT_LEN] = "0123456789abcde";
+    static struct scram_keys keys[SCRAM_HASHES];
+    if (!keys[conf->hash].iterations)
+        scram_derive(conf->hash, PASSWORD, salt, sizeof(salt), 1, &keys[conf->hash]);
+    struct scram *s = scram_new(conf);
+    scram_set_nonce_for_test(s, "server");
+    if (scram_first(s, first, first_len) == SCRAM_OK) {
+        INVARIANT(scram_user(s)[0] != '\0');
+        const char *challenge = scram_challenge(s, &keys[conf->hash]), *out = NULL;
+        INVARIANT(strncmp(challenge, "r=", 2) == 0);
+        enum scram_result r = scram_final(s, last, last_len, &out);
+        INVARIANT((r == SCRAM_OK) == (out != NULL));
+        INVARIANT(!out || strlen(out) == 1 + BASE64_SIZE(scram_hash_size(conf->hash)));
+        INVARIANT(scram_final(s, last, last_len, &out) == SCRAM_NOT_AUTHORIZED);
+    }
+    scram_free(&s);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const unsigned char cb[32] = "what the TLS exporter has given";
+    if (size < 1)
+        return 0;
+    const char *s = (const char *)data + 1;
+    size--;
+    struct scram_conf conf = {.hash = (enum scram_hash)(data[0] % SCRAM_HASHES),
+                              .plus = data[0] & 16,
+                              .plus_offered = data[0] & 32,
+                              .cb_name = data[0] & 64 ? "tls-exporter" : NULL,
+                              .cb_data = cb,
+                              .cb_len = sizeof(cb)};
+    const char *newline = memchr(s, '\n', size);
+    size_t first_len = newline ? (size_t)(newline - s) : size;
+    check_base64(s, first_len);
+    check_exchange(&conf, s, first_len, newline ? newline + 1 : "",
+                   newline ? size - first_len - 1 : 0);
+    return 0;
+}
