@@ -148,8 +148,8 @@ json_t *client_call(struct client *c, const char *command, json_t *args, bool *l
     bool ignored;
     lost = lost ? lost : &ignored;
     *lost = true;
-    if (send_request(c, command, args, e) < 0)
-        return NULL;
+    struct err sending;
+    bool sent = send_request(c, command, args, &sending) == 0;
     json_t *result = NULL, *line = NULL;
     bool progress = false;
     for (;;) {
@@ -158,8 +158,11 @@ json_t *client_call(struct client *c, const char *command, json_t *args, bool *l
         line = len < 0 ? NULL : json_loadb(c->in.s, (size_t)len, JSON_DECODE_ANY, &wrong);
         if (!line && len >= 0)
             err_set(e, "the server's answer is no JSON: %s", wrong.text);
-        if (!line)
+        if (!line) {
+            if (!sent) /* nor did the server say why before it closed */
+                *e = sending;
             return NULL;
+        }
         const json_t *shown = json_object_get(line, "progress");
         if (!shown)
             break;
@@ -169,7 +172,7 @@ json_t *client_call(struct client *c, const char *command, json_t *args, bool *l
     }
     if (progress && isatty(2))
         fputs("\r\033[K", stderr);
-    *lost = false;
+    *lost = !sent;
     const char *error = json_string_value(json_object_get(line, "error"));
     if (error)
         err_set(e, "%s", error);

@@ -59,11 +59,9 @@ static bool offered_before(json_t *table, size_t at, const struct words *w, cons
     return false;
 }
 
-void complete_words(json_t *table, const struct words *w,
-                    void (*offer)(void *arg, const char *word), void *arg)
+static void complete_command(json_t *table, const struct words *w,
+                             void (*offer)(void *arg, const char *word), void *arg)
 {
-    if (w->n == 0)
-        return;
     struct words before = {.v = w->v, .n = w->n - 1};
     size_t used, i;
     json_t *command = command_find(table, &before, &used), *item;
@@ -76,4 +74,16 @@ void complete_words(json_t *table, const struct words *w,
             !offered_before(table, i, w, word))
             offer(arg, word);
     }
+}
+
+void complete_words(json_t *table, const struct words *w,
+                    void (*offer)(void *arg, const char *word), void *arg)
+{
+    struct words about = {.v = w->v + 1, .n = w->n - 1};
+    if (w->n == 1 && begins("help", w->v[0]))
+        offer(arg, "help");
+    if (w->n > 1 && strcmp(w->v[0], "help") == 0)
+        complete_command(table, &about, offer, arg);
+    else if (w->n > 0)
+        complete_command(table, w, offer, arg);
 }

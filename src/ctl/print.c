@@ -179,7 +179,7 @@ static void print_lines(const json_t *result)
 void print_result(const json_t *result, const json_t *columns, bool as_json)
 {
     if (as_json) {
-        json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+        json_dumpf(result, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
         putchar('\n');
     } else if (json_is_array(result) && json_array_size(columns) > 0) {
         print_table(result, columns);
