@@ -9,3 +9,5 @@ dist_sysusers_DATA = etc/sysusers.d/jackdaw.conf
 etc/jackdaw.service: etc/jackdaw.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) etc && sed -e 's|@sbindir[@]|$(sbindir)|' \
 	    -e 's|@sysconfdir[@]|$(sysconfdir)|' $(srcdir)/etc/jackdaw.service.in >$@.tmp && mv $@.tmp $@
+
+include etc/man/local.mk

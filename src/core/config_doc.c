@@ -39,16 +39,20 @@ static void comment(struct strbuf *out, unsigned depth, const char *text)
     }
 }
 
-/* "A number, from 1 to 10.", as a sentence of its own. */
-static void describe(const struct option *o, struct strbuf *out)
+/* The help and, if it says more than the name of a type, what the value must be: "A number, from 1
+ * to 10." */
+static void explain(struct strbuf *out, const struct option *o)
 {
+    size_t len = o->help ? strlen(o->help) : 0;
+    strbuf_printf(out, "%s%s", len ? o->help : "", len && o->help[len - 1] != '.' ? "." : "");
+    if (o->type == OPTION_STRING)
+        return;
     struct strbuf what;
     strbuf_init(&what, 400);
     option_describe(o, &what);
-    char *s = what.s;
-    if (s && *s >= 'a' && *s <= 'z')
-        *s = (char)(*s - 'a' + 'A');
-    strbuf_printf(out, "%s%s.", strbuf_str(&what), o->required ? "; required" : "");
+    if (what.s && *what.s >= 'a' && *what.s <= 'z')
+        *what.s = (char)(*what.s - 'a' + 'A');
+    strbuf_printf(out, " %s%s.", o->type == OPTION_ENUM ? "One of " : "", strbuf_str(&what));
     strbuf_free(&what);
 }
 
@@ -58,8 +62,7 @@ static void sample_option(struct strbuf *out, unsigned depth, const struct optio
 {
     struct strbuf text;
     strbuf_init(&text, 1000);
-    strbuf_printf(&text, "%s ", o->help ? o->help : "");
-    describe(o, &text);
+    explain(&text, o);
     comment(out, depth, strbuf_str(&text));
     strbuf_free(&text);
     indent(out, depth);
@@ -143,15 +146,13 @@ static void manual_option(struct strbuf *out, const struct option *o)
         strbuf_puts(out, " = ");
         escaped(out, o->def);
     }
-    strbuf_puts(out, "\n\t");
-    escaped(out, o->help ? o->help : "");
-    struct strbuf what;
-    strbuf_init(&what, 400);
-    describe(o, &what);
-    strbuf_puts(out, " ");
-    escaped(out, strbuf_str(&what));
-    strbuf_free(&what);
-    strbuf_puts(out, o->reloadable ? " A reload applies it.\n\n" : "\n\n");
+    strbuf_puts(out, o->required ? " (required)\n\t" : "\n\t");
+    struct strbuf text;
+    strbuf_init(&text, 1000);
+    explain(&text, o);
+    escaped(out, strbuf_str(&text));
+    strbuf_free(&text);
+    strbuf_puts(out, "\n\n");
 }
 
 static void manual_options(struct strbuf *out, const struct option *o)

@@ -266,7 +266,7 @@ static void print_list(const char *def, struct strbuf *out)
 
 void option_print_default(const struct option *o, struct strbuf *out)
 {
-    const char *def = o->def ? o->def : "";
+    const char *def = o->def ? o->def : o->type == OPTION_LIST ? "" : "...";
     strbuf_printf(out, "%s = ", o->name);
     if (o->type == OPTION_LIST)
         print_list(def, out);

@@ -97,7 +97,7 @@ void option_defaults(const struct option *table, void *section, struct arena *a)
 /* "a duration such as 30s, from 1s to 1h": what a value must be. */
 void option_describe(const struct option *o, struct strbuf *out);
 
-/* The option with its default as it would stand in the file ("port = 5222"). */
+/* The option with its default as it would stand in the file ("port = 5222"; without one, "..."). */
 void option_print_default(const struct option *o, struct strbuf *out);
 
 #endif

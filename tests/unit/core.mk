@@ -33,3 +33,16 @@ endif
 # What is installed for modules is what they include.
 check_SCRIPTS += tests/unit/test-headers
 EXTRA_DIST += tests/unit/test-headers
+
+# What etc/ holds of the option tables.
+noinst_PROGRAMS += tests/unit/print-config
+tests_unit_print_config_SOURCES = tests/unit/print-config.c
+tests_unit_print_config_CFLAGS = $(AM_CFLAGS) -pthread
+tests_unit_print_config_LDFLAGS = $(jackdawd_LDFLAGS)
+tests_unit_print_config_LDADD = $(jackdawd_LDADD)
+tests_unit_print_config_DEPENDENCIES = $(jackdawd_DEPENDENCIES)
+check_SCRIPTS += tests/unit/test-docs
+EXTRA_DIST += tests/unit/test-docs
+update-docs: all
+	srcdir=$(srcdir) $(srcdir)/tests/unit/test-docs --update
+.PHONY: update-docs
