@@ -13,24 +13,24 @@ libmodules_la_SOURCES = $(archive_codec) $(archive_sources) $(auth_sources) modu
 	modules/chat.c modules/disco.c modules/offline.c modules/ping.c
 nodist_libmodules_la_SOURCES = modules/static.c
 else
-module_LTLIBRARIES += archive.la auth.la c2s.la chat.la disco.la offline.la ping.la
-archive_la_SOURCES = $(archive_sources) $(archive_codec)
-archive_la_LDFLAGS = $(MODULE_LDFLAGS)
-archive_la_LIBADD = $(Z_LIBS) $(OPENSSL_LIBS)
-auth_la_SOURCES = $(auth_sources)
-auth_la_LDFLAGS = $(MODULE_LDFLAGS)
-auth_la_LIBADD = $(JANSSON_LIBS) $(OPENSSL_LIBS)
-c2s_la_SOURCES = modules/c2s.c
-c2s_la_LDFLAGS = $(MODULE_LDFLAGS)
-chat_la_SOURCES = modules/chat.c
-chat_la_LDFLAGS = $(MODULE_LDFLAGS)
-disco_la_SOURCES = modules/disco.c
-disco_la_LDFLAGS = $(MODULE_LDFLAGS)
-offline_la_SOURCES = modules/offline.c $(archive_codec)
-offline_la_LDFLAGS = $(MODULE_LDFLAGS)
-offline_la_LIBADD = $(Z_LIBS)
-ping_la_SOURCES = modules/ping.c
-ping_la_LDFLAGS = $(MODULE_LDFLAGS)
+module_LTLIBRARIES += modules/archive.la modules/auth.la modules/c2s.la modules/chat.la modules/disco.la modules/offline.la modules/ping.la
+modules_archive_la_SOURCES = $(archive_sources) $(archive_codec)
+modules_archive_la_LDFLAGS = $(MODULE_LDFLAGS)
+modules_archive_la_LIBADD = $(Z_LIBS) $(OPENSSL_LIBS)
+modules_auth_la_SOURCES = $(auth_sources)
+modules_auth_la_LDFLAGS = $(MODULE_LDFLAGS)
+modules_auth_la_LIBADD = $(JANSSON_LIBS) $(OPENSSL_LIBS)
+modules_c2s_la_SOURCES = modules/c2s.c
+modules_c2s_la_LDFLAGS = $(MODULE_LDFLAGS)
+modules_chat_la_SOURCES = modules/chat.c
+modules_chat_la_LDFLAGS = $(MODULE_LDFLAGS)
+modules_disco_la_SOURCES = modules/disco.c
+modules_disco_la_LDFLAGS = $(MODULE_LDFLAGS)
+modules_offline_la_SOURCES = modules/offline.c $(archive_codec)
+modules_offline_la_LDFLAGS = $(MODULE_LDFLAGS)
+modules_offline_la_LIBADD = $(Z_LIBS)
+modules_ping_la_SOURCES = modules/ping.c
+modules_ping_la_LDFLAGS = $(MODULE_LDFLAGS)
 endif
 
 # The table of what is linked in.

@@ -32,6 +32,7 @@ struct config_limits {
     int64_t auth_timeout;   /* µs from the connection to the bound resource */
     int64_t parser_idle;    /* µs without bytes after which a stream's parser is parked */
     int64_t login_failures; /* per stream, then it is closed */
+    int64_t stop_timeout;   /* µs for what is under way when the server is told to stop */
 };
 
 struct config_store {

@@ -135,6 +135,8 @@ static const struct option limits_options[] = {
                        .help = "From connecting to a bound resource."),
     OPTION_DURATION_AT(struct config_limits, parser_idle, "2s", CLOCK_MS, HOUR,
                        .help = "A silent stream gives its parser back after this."),
+    OPTION_DURATION_AT(struct config_limits, stop_timeout, "10s", CLOCK_SEC, 600 * CLOCK_SEC,
+                       .help = "When told to stop, how long to wait for what is under way"),
     OPTION_INT_AT(struct config_limits, login_failures, "3", 1, 100,
                   .help = "Failed logins on one connection, then it is closed."),
     {0},

@@ -21,6 +21,7 @@
 #include "core/server_listen.h"
 #include "core/server_run.h"
 #include "core/stream_life.h"
+#include "loop/timer.h"
 #include "loop/worker.h"
 #include "net/tls.h"
 #include "store/store.h"
@@ -40,18 +41,25 @@ struct parts {
 struct errand {
     struct post post;
     void (*fn)(struct errand *errand);
-    pthread_mutex_t lock;
-    pthread_cond_t cond;
-    bool done;
+    struct round *round;
+    struct timer limit; /* worker_drain() */
 };
 
-/* Called on the worker when the errand is over. */
+/* The errands of all workers, which go on side by side. */
+struct round {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    unsigned left;
+};
+
+/* Called on the worker when its errand is over. */
 static void errand_done(struct errand *errand)
 {
-    pthread_mutex_lock(&errand->lock);
-    errand->done = true;
-    pthread_cond_signal(&errand->cond);
-    pthread_mutex_unlock(&errand->lock);
+    struct round *r = errand->round;
+    pthread_mutex_lock(&r->lock);
+    if (--r->left == 0)
+        pthread_cond_signal(&r->cond);
+    pthread_mutex_unlock(&r->lock);
 }
 
 static void errand_run(struct post *post)
@@ -60,20 +68,23 @@ static void errand_run(struct post *post)
     errand->fn(errand);
 }
 
-/* Runs `fn` on each worker in turn; it calls errand_done(), perhaps later. */
+/* Runs `fn` on each worker and waits for all; each calls errand_done(), perhaps later. */
 static void on_each_worker(void (*fn)(struct errand *errand))
 {
-    for (unsigned i = 0; i < crew_size(server.crew); i++) {
-        struct errand errand = {.post.run = errand_run,
-                                .fn = fn,
-                                .lock = PTHREAD_MUTEX_INITIALIZER,
-                                .cond = PTHREAD_COND_INITIALIZER};
-        worker_post(crew_worker(server.crew, i), &errand.post);
-        pthread_mutex_lock(&errand.lock);
-        while (!errand.done)
-            pthread_cond_wait(&errand.cond, &errand.lock);
-        pthread_mutex_unlock(&errand.lock);
+    unsigned n = crew_size(server.crew);
+    struct round round = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, n};
+    struct errand *errands = mem_zalloc(n * sizeof(*errands));
+    for (unsigned i = 0; i < n; i++) {
+        errands[i].post.run = errand_run;
+        errands[i].fn = fn;
+        errands[i].round = &round;
+        worker_post(crew_worker(server.crew, i), &errands[i].post);
     }
+    pthread_mutex_lock(&round.lock);
+    while (round.left > 0)
+        pthread_cond_wait(&round.cond, &round.lock);
+    pthread_mutex_unlock(&round.lock);
+    free(errands);
 }
 
 /* ---- start ---- */
@@ -211,8 +222,23 @@ static int start(struct parts *p, struct err *e)
 
 /* ---- stop, in the opposite order ---- */
 
-static void say_drained(void *errand)
+/* Everything of this worker has been dealt with. */
+static void say_drained(void *arg)
 {
+    struct errand *errand = arg;
+    timer_clear(worker_self(), &errand->limit);
+    errand_done(errand);
+}
+
+/* A store that does not answer must not keep the server from ending: what has not been acknowledged
+ * is given up. */
+static void give_up_draining(struct timer *t)
+{
+    struct errand *errand = CONTAINER_OF(t, struct errand, limit);
+    struct home *h = home_self();
+    log_warn("server", NULL, "worker %u: giving up what could not be finished", h->index);
+    h->when_idle = NULL;
+    h->given_up = true;
     errand_done(errand);
 }
 
@@ -222,18 +248,27 @@ static void worker_drain(struct errand *errand)
     h->stopping = true;
     server_unlisten();
     streams_close_all(STREAM_SYSTEM_SHUTDOWN);
+    errand->limit.fn = give_up_draining;
+    timer_set(h->worker, &errand->limit, server.config->limits.stop_timeout);
     home_when_idle(h, say_drained, errand);
 }
 
 static void store_closed(void *errand)
 {
-    home_stop();
     errand_done(errand);
 }
 
 static void worker_end(struct errand *errand)
 {
     store_detach(worker_self(), store_closed, errand);
+}
+
+/* What was given up is still named by fibers that wait: it goes with the process. */
+static void worker_home_stop(struct errand *errand)
+{
+    if (!home_self()->given_up)
+        home_stop();
+    errand_done(errand);
 }
 
 static void stop(struct parts *p)
@@ -246,6 +281,7 @@ static void stop(struct parts *p)
         presence_cache_stop(&server.cache);
     if (server.crew) {
         on_each_worker(worker_end);
+        on_each_worker(worker_home_stop);
         crew_stop(&server.crew);
     }
     if (p->modules_started)
@@ -289,6 +325,7 @@ static void wait_for_stop(const sigset_t *set)
             log_info("server", NULL, "SIGHUP: nothing can be reloaded yet");
     } while (sig == SIGHUP);
     log_info("server", NULL, "stopping");
+    pthread_sigmask(SIG_UNBLOCK, set, NULL); /* a second signal ends it at once */
     sd_notify(0, "STOPPING=1");
 }
 
