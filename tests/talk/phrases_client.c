@@ -388,6 +388,7 @@ const struct phrase phrases_client[] = {
     {"NAME connects", connects, "an ordinary client: STARTTLS, SCRAM, bind; no presence"},
     {"NAME connects as ADDRESS", connects, "ADDRESS: account/resource, or a JID"},
     {"NAME connects over tls", connects_over_tls, "direct TLS"},
+    {"NAME connects over tls as ADDRESS", connects_over_tls, NULL},
     {"NAME cannot connect as ADDRESS", cannot_connect, NULL},
     {"NAME cannot connect as ADDRESS with password PASSWORD", cannot_connect, NULL},
     {"NAME logs in", logs_in, "connects, asks for the roster, sends presence, receives its own"},

@@ -165,14 +165,16 @@ static bool fill_conf(struct client *c, const char *mechanism, struct sasl_conf 
             conf->password = var_get(c->d, "password");
     }
     size_t len = strlen(mechanism);
-    if (len > 5 && !strcmp(mechanism + len - 5, "-PLUS") && !conf->cb) {
+    if (len < 5 || strcmp(mechanism + len - 5, "-PLUS"))
+        return true;
+    if (!conf->gs2)
+        conf->gs2 = "p=tls-exporter";
+    if (!conf->cb) {
         unsigned char *cb = arena_alloc(a, 32);
         if (!wire_exporter(r->wire, cb))
             return fail(c->d, "%s: no channel binding without TLS", c->name);
         conf->cb = cb;
         conf->cb_len = 32;
-        if (!conf->gs2)
-            conf->gs2 = "p=tls-exporter";
     }
     return true;
 }
