@@ -31,11 +31,10 @@ struct presence_entry {
 };
 
 /* The format, for outside readers (documented in contrib/doc/presence-directory.md):
- *   key  "jackdaw:node:<node>"     value "<epoch>"  expires after the lease, renewed by the
- * heartbeat key  "jackdaw:online:<bare JID>" value JSON
- * {"node":..,"epoch":..,"resources":[{"resource":.., "show":..,"priority":..,"since":..}]}; valid
- * only while the node's key holds the same epoch. Keys longer than 250 bytes or with bytes
- * memcached refuses use a hash of the JID instead. */
+ *   key "jackdaw:node:<node>", value "<epoch>": expires after the lease, renewed by the heartbeat
+ *   key "jackdaw:online:<bare JID>", value JSON {"node":..,"epoch":..,"jid":..,"resources":[
+ *   {"resource":..,"show":..,"priority":..,"since":..}]}: valid only while the node's key holds the
+ *   same epoch. JIDs that memcached refuses in a key are replaced by a hash. */
 
 /* Starts the heartbeat on the crew's first worker. NULL and `e` if the settings are unusable;
  * servers that cannot be reached are no error. */
@@ -47,13 +46,15 @@ struct presence_cache *presence_cache_start(struct crew *crew,
 void presence_cache_set(struct presence_cache *c, const char *bare_jid,
                         const struct presence_entry *entries, size_t n);
 
-/* What the directory says: a JSON text (caller frees) or NULL if offline or unknown. 0, or negative
- * if the cache is away or the wait ended. */
+enum { PRESENCE_CACHE_AWAY = -30 };
+
+/* What the directory says: a JSON text (caller frees) or NULL if offline or unknown. 0, or
+ * PRESENCE_CACHE_AWAY, or a wait_result below 0. From a fiber of any worker. */
 MUST_CHECK int presence_cache_get(struct presence_cache *c, const char *bare_jid,
                                   char **json) MAY_YIELD;
 
-/* Called (on the first worker) when the servers came back or were found flushed: the owner of this
- * callback writes every online account again. */
+/* `fn(arg)` is called (on the first worker) when the servers came back or were found flushed: it
+ * has every online account written again. Set before the workers serve. */
 void presence_cache_on_lost(struct presence_cache *c, void (*fn)(void *arg), void *arg);
 
 struct presence_cache_stats {
