@@ -87,17 +87,14 @@ static bool reads_data(const struct conn *c)
            (c->state == STATE_CLEAR || c->state == STATE_SECURE);
 }
 
-/* Asks the loop for what the connection waits for: the one place that does. */
-static void set_interest(struct conn *c)
+/* What the loop shall tell of. */
+static int interest(const struct conn *c)
 {
-    if (!c->io)
-        return;
-    int want = 0;
+    if (c->broken)
+        return 0;
     if (c->closing)
-        want = c->write_wait | (c->eof ? 0 : IO_READ);
-    else if (!c->broken)
-        want = c->write_wait | (reads_data(c) || c->state == STATE_HANDSHAKE ? c->read_wait : 0);
-    io_want(c->io, want);
+        return c->write_wait | (c->eof ? 0 : IO_READ);
+    return c->write_wait | (reads_data(c) || c->state == STATE_HANDSHAKE ? c->read_wait : 0);
 }
 
 static void set_state(struct conn *c, enum state state)
@@ -237,7 +234,7 @@ static bool broke(struct conn *c, const char *why)
     c->failure = NULL;
     strbuf_free(&c->out);
     c->sent = 0;
-    set_interest(c);
+    io_want(c->io, 0);
     return tell(c, CONN_BROKEN, why);
 }
 
@@ -284,7 +281,6 @@ static bool read_data(struct conn *c)
 
 static bool shake_hands(struct conn *c)
 {
-    c->more = false;
     enum channel_result result = channel_handshake(&c->channel);
     if (result != CHANNEL_OK)
         return read_ended(c, result);
@@ -366,8 +362,8 @@ static bool flush(struct conn *c)
     return true;
 }
 
-/* The output of a connection that closes is written: says so to the peer, then waits for its end.
- */
+/* The output of a connection that closes is written, or may not go out because it waits for a
+ * handshake: says so to the peer, then waits for its end. */
 static bool finish(struct conn *c)
 {
     if (!c->shut) {
@@ -412,7 +408,7 @@ static void on_ready(void *arg, int ready)
     int read_wait = c->closing ? IO_READ : c->read_wait;
     if ((ready & read_wait) && !make_input(c))
         return;
-    set_interest(c);
+    io_want(c->io, interest(c)); /* what was not read would be ready again at once */
 }
 
 static void on_turn_end(struct turn_end *t)
@@ -430,9 +426,8 @@ static void on_turn_end(struct turn_end *t)
         return;
     if (c->more && !make_input(c))
         return;
-    if (!make_output(c))
-        return;
-    set_interest(c);
+    if (make_output(c))
+        io_want(c->io, interest(c));
 }
 
 static void on_linger_end(struct timer *t)
@@ -469,17 +464,14 @@ void conn_write(struct conn *c, const char *bytes, size_t len)
 void conn_pause(struct conn *c)
 {
     c->paused = true;
-    set_interest(c);
+    schedule(c);
 }
 
 void conn_resume(struct conn *c)
 {
     c->paused = false;
-    if (reads_data(c) && channel_pending(&c->channel)) {
-        c->more = true;
-        schedule(c);
-    }
-    set_interest(c);
+    c->more |= reads_data(c) && channel_pending(&c->channel);
+    schedule(c);
 }
 
 void conn_start_tls(struct conn *c, struct tls_context *tls)
@@ -490,7 +482,6 @@ void conn_start_tls(struct conn *c, struct tls_context *tls)
     c->tls = tls_ref(tls);
     c->clear = conn_queued(c);
     c->state = STATE_TLS_NEXT; /* what the writer waits for stays */
-    set_interest(c);
     schedule(c);
 }
 
@@ -511,20 +502,10 @@ void conn_attach(struct conn *c, struct worker *w)
     c->w = w;
     c->io = io_new(w, c->channel.fd, on_ready, c);
     c->write_wait = 0;
-    c->more = c->state == STATE_HANDSHAKE || (reads_data(c) && channel_pending(&c->channel));
-    set_interest(c);
+    c->more = reads_data(c) && channel_pending(&c->channel);
+    io_want(c->io, interest(c));
     if (c->more || c->failure || c->state == STATE_TLS_NEXT || sendable(c) > 0)
         schedule(c);
-}
-
-/* Leaves only what may go out without a handshake that nobody waits for. */
-static void drop_unsendable(struct conn *c)
-{
-    size_t keep = c->sent + sendable(c);
-    if (keep >= c->out.len)
-        return;
-    c->out.len = keep;
-    c->out.s[keep] = '\0';
 }
 
 void conn_close(struct conn **cp, int64_t linger)
@@ -538,14 +519,12 @@ void conn_close(struct conn **cp, int64_t linger)
         return;
     }
     leave(c);
-    drop_unsendable(c);
     c->closing = true;
     c->linger = linger > 0;
     LIST_INSERT_HEAD(&closing_conns, c, closing_link);
     c->linger_timer.fn = on_linger_end;
     if (c->linger)
         timer_set(c->w, &c->linger_timer, linger);
-    set_interest(c);
     schedule(c);
 }
 
