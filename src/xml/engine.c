@@ -1,6 +1,7 @@
 #include "xml/engine.h"
 
 #include <malloc.h>
+#include <pthread.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
@@ -110,6 +111,22 @@ struct engine *engine_take(const struct engine_header *h)
     return e;
 }
 
+/* A thread that ends takes its pool along. */
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t at_exit;
+
+static void clear_at_exit(void *unused)
+{
+    (void)unused;
+    engine_pool_clear();
+}
+
+static void make_key(void)
+{
+    int error = pthread_key_create(&at_exit, clear_at_exit);
+    INVARIANT(error == 0);
+}
+
 void engine_park(struct engine **ep, const struct engine_header *h)
 {
     struct engine *e = *ep;
@@ -117,6 +134,10 @@ void engine_park(struct engine **ep, const struct engine_header *h)
     if (pool_count >= POOL_MAX) {
         engine_free(&e);
         return;
+    }
+    if (pool_count == 0) {
+        pthread_once(&once, make_key);
+        pthread_setspecific(at_exit, &pool);
     }
     e->header = mem_strndup(h->tag, h->len);
     e->hash = h->hash;

@@ -49,7 +49,7 @@ struct engine *engine_take(const struct engine_header *h);
 void engine_park(struct engine **e, const struct engine_header *h);
 /* Frees one, not from a callback. Accepts NULL, sets NULL. */
 void engine_free(struct engine **e);
-/* Frees those of this thread's pool. */
+/* Frees those of this thread's pool; a thread that ends does so by itself. */
 void engine_pool_clear(void);
 
 /* XML_Parse() of at most ENGINE_FEED_MAX bytes with its memory counted, and with expat's reparse

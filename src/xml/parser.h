@@ -95,7 +95,7 @@ size_t xml_parser_pending(const struct xml_parser *p);
 /* Frees the parser, not from a callback. Accepts NULL, sets NULL. */
 void xml_parser_free(struct xml_parser **p);
 
-/* Frees what the calling thread's pool holds (at thread exit, in tests). */
+/* Frees what the calling thread's pool holds. A thread that ends does so by itself. */
 void xml_parser_pool_clear(void);
 
 #endif

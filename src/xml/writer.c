@@ -92,45 +92,35 @@ static void write_attrs(struct strbuf *out, const struct xml_attr *at,
         xml_write_attr(out, instead->name, instead->value);
 }
 
-/* How an element's name is written in a place where `parent_ns` is the default namespace. */
-struct naming {
-    const char *prefix; /* "" for none */
-    bool declares;
-    const char *inside; /* the default namespace within the element */
-};
-
-/* `top`: at depth 1, where the stream header's prefix "stream" is in force for certain. Deeper the
- * bytes may end in another document (an archive, a WebSocket frame). */
-static struct naming name_it(const struct xml_el *el, const char *parent_ns, bool top)
+/* The prefix of an element's name, "" for none, where `parent_ns` is the default namespace. `top`:
+ * at depth 1, where the stream header's prefix "stream" is in force for certain. Deeper the bytes
+ * may end in another document (an archive, a WebSocket frame). */
+static const char *prefix_of(const struct xml_el *el, const char *parent_ns, bool top)
 {
     if (LIKELY(atom_is(el->ns, parent_ns)))
-        return (struct naming){"", false, parent_ns};
+        return "";
     if (top && atom_is(el->ns, NS_STREAM))
-        return (struct naming){"stream:", false, parent_ns};
-    if (atom_is(el->ns, NS_XML)) /* which may not be declared under another prefix */
-        return (struct naming){"xml:", false, parent_ns};
-    return (struct naming){"", true, el->ns};
+        return "stream:";
+    return atom_is(el->ns, NS_XML) ? "xml:" : ""; /* which may be declared under no other prefix */
 }
 
-static void write_start(struct strbuf *out, const struct xml_el *el, const struct naming *nm,
-                        const struct xml_attr *instead)
+static void write_start(struct strbuf *out, const struct xml_el *el, const char *parent_ns,
+                        const char *prefix, const struct xml_attr *instead)
 {
     strbuf_add(out, "<", 1);
-    if (nm->prefix[0])
-        strbuf_puts(out, nm->prefix);
+    strbuf_puts(out, prefix);
     strbuf_puts(out, el->name);
-    if (nm->declares) {
+    if (!prefix[0] && !atom_is(el->ns, parent_ns)) {
         strbuf_add(out, " xmlns", 6);
         write_value(out, el->ns);
     }
     write_attrs(out, el->attrs, instead);
 }
 
-static void write_end(struct strbuf *out, const struct xml_el *el, const struct naming *nm)
+static void write_end(struct strbuf *out, const struct xml_el *el, const char *prefix)
 {
     strbuf_add(out, "</", 2);
-    if (nm->prefix[0])
-        strbuf_puts(out, nm->prefix);
+    strbuf_puts(out, prefix);
     strbuf_puts(out, el->name);
     strbuf_add(out, ">", 1);
 }
@@ -139,15 +129,15 @@ static void write_children(struct strbuf *out, const struct xml_el *el, const ch
 
 static void write_el(struct strbuf *out, const struct xml_el *el, const char *parent_ns, bool top)
 {
-    struct naming nm = name_it(el, parent_ns, top);
-    write_start(out, el, &nm, NULL);
+    const char *prefix = prefix_of(el, parent_ns, top);
+    write_start(out, el, parent_ns, prefix, NULL);
     if (!el->first) {
         strbuf_add(out, "/>", 2);
         return;
     }
     strbuf_add(out, ">", 1);
-    write_children(out, el, nm.inside);
-    write_end(out, el, &nm);
+    write_children(out, el, prefix[0] ? parent_ns : el->ns);
+    write_end(out, el, prefix);
 }
 
 /* Recursion is bounded by XML_DEPTH_MAX. */
@@ -175,8 +165,7 @@ void xml_write_inner(struct strbuf *out, const struct xml_el *el)
 void xml_write_start_as(struct strbuf *out, const struct xml_el *el, const char *parent_ns,
                         const struct xml_attr *instead)
 {
-    struct naming nm = name_it(el, parent_ns, true);
-    write_start(out, el, &nm, instead);
+    write_start(out, el, parent_ns, prefix_of(el, parent_ns, true), instead);
 }
 
 void xml_write_start(struct strbuf *out, const struct xml_el *el, const char *parent_ns)
@@ -186,6 +175,5 @@ void xml_write_start(struct strbuf *out, const struct xml_el *el, const char *pa
 
 void xml_write_end(struct strbuf *out, const struct xml_el *el, const char *parent_ns)
 {
-    struct naming nm = name_it(el, parent_ns, true);
-    write_end(out, el, &nm);
+    write_end(out, el, prefix_of(el, parent_ns, true));
 }

@@ -72,7 +72,7 @@ struct stanza {
     const char *id;         /* NULL if absent */
     const char *inner;      /* the content as bytes once frozen, else NULL */
     size_t inner_len;
-    struct stanza *next; /* in the queue of the stream that read it, before it is routed */
+    struct stanza *next;   /* in the queue of the stream that read it, before it is routed */
     struct stanza *shared; /* holds the children that an edited copy shares; NULL */
 };
 

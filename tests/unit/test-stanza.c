@@ -1,4 +1,6 @@
 /* Unit tests of stanzas. */
+#include <pthread.h>
+
 #include "suite.h"
 #include "xml/parser.h"
 #include "xmpp/stanza.h"
@@ -243,13 +245,64 @@ START_TEST(an_edit_keeps_its_original_alive)
 }
 END_TEST
 
+/* What a fiber does with the deepest stanza that comes in, on a stack whose use is seen after. */
+static void *work_on_the_deepest(void *arg)
+{
+    struct strbuf in, copy;
+    strbuf_init(&in, 100000);
+    strbuf_init(&copy, 100000);
+    for (int i = 0; i < XML_DEPTH_MAX; i++)
+        strbuf_puts(&in, i ? "<a b='c'>" : "<message>");
+    for (int i = XML_DEPTH_MAX; i-- > 0;)
+        strbuf_puts(&in, i ? "</a>" : "</message>");
+    struct stanza *st = stanza_parse(in.s, in.len), *edit;
+    ck_assert_ptr_nonnull(st);
+    st->el = xml_copy(st->arena, st->el);
+    edit = stanza_edit(st);
+    stanza_freeze(edit);
+    stanza_write(&copy, st);
+    *(size_t *)arg = copy.len;
+    stanza_unref(&st);
+    stanza_unref(&edit);
+    strbuf_free(&in);
+    strbuf_free(&copy);
+    return NULL;
+}
+
+START_TEST(the_deepest_stanza_fits_a_fiber)
+{
+    enum { STACK = 1 << 20, PAINT = 0x5a };
+    unsigned char *stack = aligned_alloc(4096, STACK);
+    memset(stack, PAINT, STACK);
+    pthread_attr_t attr;
+    pthread_t thread;
+    size_t written_len = 0, untouched = 0;
+    pthread_attr_init(&attr);
+    pthread_attr_setstack(&attr, stack, STACK);
+    ck_assert_int_eq(pthread_create(&thread, &attr, work_on_the_deepest, &written_len), 0);
+    pthread_join(thread, NULL);
+    pthread_attr_destroy(&attr);
+    while (untouched < STACK && stack[untouched] == PAINT)
+        untouched++;
+    free(stack);
+    ck_assert_uint_gt(written_len, XML_DEPTH_MAX * 10);
+
+    ck_assert_uint_lt(STACK - untouched, 32 * 1024); /* of 64 */
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
-        attributes_are_read,       malformed_addresses_are_told,
-        kinds_and_types_are_known, only_one_whole_element_is_a_stanza,
-        stanzas_are_made,          errors_have_their_type,
-        frozen_bytes_are_shared,   an_edit_keeps_its_original_alive,
+        attributes_are_read,
+        malformed_addresses_are_told,
+        kinds_and_types_are_known,
+        only_one_whole_element_is_a_stanza,
+        stanzas_are_made,
+        errors_have_their_type,
+        frozen_bytes_are_shared,
+        an_edit_keeps_its_original_alive,
+        the_deepest_stanza_fits_a_fiber,
     };
     return suite_run("stanza", tests, ARRAY_LEN(tests), setup, teardown);
 }
