@@ -9,6 +9,11 @@ tests_unit_test_store_SOURCES = tests/unit/test-store.c $(store_test_bed)
 tests_unit_test_store_CFLAGS = $(store_test_cflags)
 tests_unit_test_store_LDADD = $(store_test_libs)
 
+check_PROGRAMS += tests/unit/test-store-faults
+tests_unit_test_store_faults_SOURCES = tests/unit/test-store-faults.c $(store_test_bed)
+tests_unit_test_store_faults_CFLAGS = $(store_test_cflags)
+tests_unit_test_store_faults_LDADD = $(store_test_libs)
+
 check_PROGRAMS += tests/unit/test-cache
 tests_unit_test_cache_SOURCES = tests/unit/test-cache.c $(store_test_bed)
 tests_unit_test_cache_CFLAGS = $(store_test_cflags)
