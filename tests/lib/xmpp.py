@@ -3,6 +3,7 @@
 It speaks direct TLS, SCRAM-SHA-256 and resource binding, and hands out stanzas as ElementTree elements."""
 
 import asyncio
+import logging
 import base64
 import functools
 import hashlib
@@ -24,6 +25,9 @@ NS = {
     "delay": "urn:xmpp:delay",
     "roster": "jabber:iq:roster",
 }
+
+
+logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # writes after the end are expected
 
 
 class Gone(Exception):
