@@ -4,7 +4,8 @@ MODULE_LDFLAGS = -module -avoid-version -shared $(AM_LDFLAGS)
 MODULES = archive auth c2s chat disco offline ping
 
 archive_codec = modules/archive/codec.c modules/archive/codec.h
-archive_sources = modules/archive/archive.c modules/archive/archive.h modules/archive/page.c
+archive_sources = modules/archive/archive.c modules/archive/archive.h modules/archive/page.c \
+	modules/archive/recent.c modules/archive/recent.h
 auth_sources = modules/auth/auth.c modules/auth/auth.h modules/auth/commands.c modules/auth/sasl.c
 
 if STATIC_MODULES

@@ -108,7 +108,7 @@ static int64_t origin_of(const struct stanza *st, enum archive_dir dir, const st
 static void slot_free(void *ptr)
 {
     struct archive_slot *slot = ptr;
-    free(slot->recent);
+    recent_clear(&slot->recent);
 }
 
 static void remember(struct archive_slot *slot, const struct archive_conf *conf, int64_t origin,
@@ -116,13 +116,8 @@ static void remember(struct archive_slot *slot, const struct archive_conf *conf,
 {
     if (id > slot->last_id)
         slot->last_id = id;
-    if (!origin)
-        return;
-    if (!slot->recent) {
-        slot->cap = (size_t)conf->dedupe_window;
-        slot->recent = mem_zalloc(slot->cap * sizeof(*slot->recent));
-    }
-    slot->recent[slot->next++ % slot->cap] = (struct recent){origin, id};
+    if (origin)
+        recent_add(&slot->recent, (uint32_t)conf->dedupe_window, origin, id);
 }
 
 /* Reads the last id and the recent origins once. False if the store does not answer. */
@@ -143,14 +138,6 @@ static bool ensure_loaded(struct module_inst *inst, struct entity *account,
     return true;
 }
 
-static struct recent *find_recent(struct archive_slot *slot, int64_t origin)
-{
-    for (size_t i = 0; origin && slot->recent && i < slot->cap; i++)
-        if (slot->recent[i].origin == origin)
-            return &slot->recent[i];
-    return NULL;
-}
-
 enum known { IS_NEW, IS_KNOWN, CANNOT_TELL };
 
 /* Whether this message is stored already. What is remembered may have been refused by the store
@@ -160,7 +147,7 @@ static enum known is_known(struct entity *account, struct archive_slot *slot, in
 #ifdef FAULT_NO_DEDUPE /* a build that must fail the crash test */
     return IS_NEW;
 #endif
-    struct recent *r = find_recent(slot, origin);
+    struct recent_entry *r = origin ? recent_find(&slot->recent, origin) : NULL;
     struct store_rows *rows;
     if (!r)
         return IS_NEW;
@@ -169,8 +156,6 @@ static enum known is_known(struct entity *account, struct archive_slot *slot, in
         return CANNOT_TELL;
     bool stored = store_rows_count(rows) > 0;
     store_rows_free(&rows);
-    if (!stored)
-        r->origin = 0;
     return stored ? IS_KNOWN : IS_NEW;
 }
 
@@ -302,10 +287,19 @@ static void archive_account_removed(struct module_inst *inst, struct work *w)
 static const struct option archive_options[] = {
     OPTION_INT_AT(struct archive_conf, page_max, "100", 1, 1000, .reloadable = true,
                   .help = "Messages of one page at most"),
-    OPTION_INT_AT(struct archive_conf, dedupe_window, "256", 16, 65536,
-                  .help = "Messages of an account among which one that is sent again is found"),
+    OPTION_INT_AT(struct archive_conf, dedupe_window, "1024", 16, 65536,
+                  .help = "Messages of an account among which one that is sent again is found; "
+                          "a power of two"),
     {0},
 };
+
+static int archive_start(struct module_inst *inst, struct err *e)
+{
+    const struct archive_conf *conf = inst->conf;
+    if (conf->dedupe_window & (conf->dedupe_window - 1))
+        return err_set(e, "module \"archive\": dedupe_window is a power of two: 1024, 2048 ...");
+    return 0;
+}
 
 JACKDAW_MODULE(archive) = {
     JACKDAW_MODULE_HEAD,
@@ -338,4 +332,5 @@ JACKDAW_MODULE(archive) = {
     .migrations = migrations,
     .n_migrations = ARRAY_LEN(migrations),
     .partitioned = partitioned,
+    .start = archive_start,
 };

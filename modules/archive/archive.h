@@ -4,6 +4,7 @@
 #define JACKDAW_ARCHIVE_H
 
 #include "codec.h"
+#include "recent.h"
 
 struct archive_conf {
     int64_t page_max;      /* messages of one page */
@@ -13,18 +14,11 @@ struct archive_conf {
 enum { Q_APPEND, Q_HAS, Q_RECENT, Q_AFTER, Q_BEFORE, Q_REMOVE, ARCHIVE_STMTS };
 extern const struct store_stmt archive_stmts[];
 
-/* A message that is known: what it was called by its sender, and its id here. */
-struct recent {
-    int64_t origin; /* hash of peer, direction and origin-id; 0 for none */
-    int64_t id;
-};
-
 /* What the module keeps in an account, read at the first use of its archive. */
 struct archive_slot {
     bool loaded;
     int64_t last_id;
-    struct recent *recent; /* a ring of conf->dedupe_window, made when needed */
-    size_t cap, next;
+    struct recent recent;
 };
 
 /* The answer to a page request (IQ set, aside). */
