@@ -130,11 +130,11 @@ static bool output_lacks(struct dialogue *d, char *const *args, const char *body
     return output_has(d, body, false);
 }
 
-/* tests/talk/run tells where tests/lib/server is. */
+/* tests/talk/run tells where tests/lib is. */
 static bool server_verb(struct dialogue *d, const char *verb)
 {
     char *args[] = {arena_strdup(d->arena, verb), NULL};
-    int status = run_shell(d, "exec \"${TALK_SERVER:?no server to command}\" \"$@\"", args);
+    int status = run_shell(d, "exec \"${TALK_LIB:?no server to command}/server\" \"$@\"", args);
     return status == 0 ? true : fail(d, "server %s: %s", verb, var_get(d, "output"));
 }
 
