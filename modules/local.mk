@@ -1,20 +1,26 @@
 # A module is a shared object in $(pkglibdir)/modules; or, with --enable-static-modules, a part of jackdawd. The
 # server's own symbols resolve when it is loaded.
 MODULE_LDFLAGS = -module -avoid-version -shared $(AM_LDFLAGS)
-MODULES = archive auth c2s chat disco offline ping
+MODULES = archive auth c2s chat disco offline ping presence roster
 
 archive_codec = modules/archive/codec.c modules/archive/codec.h
 archive_sources = modules/archive/archive.c modules/archive/archive.h modules/archive/page.c \
 	modules/archive/recent.c modules/archive/recent.h
 auth_sources = modules/auth/auth.c modules/auth/auth.h modules/auth/commands.c modules/auth/sasl.c
+presence_sources = modules/presence/presence.c modules/presence/presence.h modules/presence/directed.c \
+	modules/presence/last_seen.c
+roster_sources = modules/roster/roster.c modules/roster/roster.h modules/roster/push.c \
+	modules/roster/store.c modules/roster/subscription.c
 
 if STATIC_MODULES
 noinst_LTLIBRARIES += libmodules.la
 libmodules_la_SOURCES = $(archive_codec) $(archive_sources) $(auth_sources) modules/c2s.c \
-	modules/chat.c modules/disco.c modules/offline.c modules/ping.c
+	modules/chat.c modules/disco.c modules/offline.c modules/ping.c \
+	$(presence_sources) $(roster_sources)
 nodist_libmodules_la_SOURCES = modules/static.c
 else
-module_LTLIBRARIES += modules/archive.la modules/auth.la modules/c2s.la modules/chat.la modules/disco.la modules/offline.la modules/ping.la
+module_LTLIBRARIES += modules/archive.la modules/auth.la modules/c2s.la modules/chat.la modules/disco.la modules/offline.la modules/ping.la \
+	modules/presence.la modules/roster.la
 modules_archive_la_SOURCES = $(archive_sources) $(archive_codec)
 modules_archive_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_archive_la_LIBADD = $(Z_LIBS) $(OPENSSL_LIBS)
@@ -32,6 +38,10 @@ modules_offline_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_offline_la_LIBADD = $(Z_LIBS)
 modules_ping_la_SOURCES = modules/ping.c
 modules_ping_la_LDFLAGS = $(MODULE_LDFLAGS)
+modules_presence_la_SOURCES = $(presence_sources)
+modules_presence_la_LDFLAGS = $(MODULE_LDFLAGS)
+modules_roster_la_SOURCES = $(roster_sources)
+modules_roster_la_LDFLAGS = $(MODULE_LDFLAGS)
 endif
 
 # The table of what is linked in.

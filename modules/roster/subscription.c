@@ -1,0 +1,399 @@
+#include "roster.h"
+
+/* ---- RFC 6121 appendix A ---- */
+
+/* How the subscriptions between the user and a contact stand (A.1). Out: the user has asked, In:
+ * the contact has asked, and nobody has answered yet. */
+enum state { NONE, NONE_OUT, NONE_IN, NONE_OUT_IN, TO, TO_IN, FROM, FROM_OUT, BOTH, STATES };
+
+/* What a cell of the tables below may say instead of the next state. */
+enum {
+    STAY = STATES, /* passed on, nothing changes */
+    STOP,          /* neither passed on nor a change */
+};
+
+static const struct {
+    unsigned subscription;
+    bool ask, pending_in;
+} states[STATES] = {
+    [NONE] = {0, false, false},
+    [NONE_OUT] = {0, true, false},
+    [NONE_IN] = {0, false, true},
+    [NONE_OUT_IN] = {0, true, true},
+    [TO] = {SUBSCRIBED_TO, false, false},
+    [TO_IN] = {SUBSCRIBED_TO, false, true},
+    [FROM] = {SUBSCRIBED_FROM, false, false},
+    [FROM_OUT] = {SUBSCRIBED_FROM, true, false},
+    [BOTH] = {SUBSCRIBED_TO | SUBSCRIBED_FROM, false, false},
+};
+
+#define ROW(type) [TYPE_##type - TYPE_SUBSCRIBE]
+
+/* clang-format off */
+/* What the user's stanza does, and whether it is routed to the contact (A.2). */
+static const unsigned char outbound[][STATES] = {
+    /*                  None       None+Out  None+In       None+Out+In  To    To+In    From      From+Out  Both */
+    ROW(SUBSCRIBE)    = {NONE_OUT, STAY,     NONE_OUT_IN,  STAY,        STAY, STAY,    FROM_OUT, STAY,     STAY},
+    ROW(SUBSCRIBED)   = {STOP,     STOP,     FROM,         FROM_OUT,    STOP, BOTH,    STOP,     STOP,     STOP},
+    ROW(UNSUBSCRIBE)  = {STAY,     NONE,     STAY,         NONE_IN,     NONE, NONE_IN, STAY,     FROM,     FROM},
+    ROW(UNSUBSCRIBED) = {STOP,     STOP,     NONE,         NONE_OUT,    STOP, TO,      NONE,     NONE_OUT, TO},
+};
+
+/* What the contact's stanza does, and whether it is delivered to the user (A.3). */
+static const unsigned char inbound[][STATES] = {
+    /*                  None       None+Out     None+In  None+Out+In  To     To+In    From  From+Out  Both */
+    ROW(SUBSCRIBE)    = {NONE_IN,  NONE_OUT_IN, STOP,    STOP,        TO_IN, STOP,    STOP, STOP,     STOP},
+    ROW(SUBSCRIBED)   = {STOP,     TO,          STOP,    TO_IN,       STOP,  STOP,    STOP, BOTH,     STOP},
+    ROW(UNSUBSCRIBE)  = {STOP,     STOP,        NONE,    NONE_OUT,    STOP,  TO,      NONE, NONE_OUT, TO},
+    ROW(UNSUBSCRIBED) = {STOP,     NONE,        STOP,    NONE_IN,     NONE,  NONE_IN, STOP, FROM,     FROM},
+};
+/* clang-format on */
+
+static bool is_subscription(const struct stanza *st)
+{
+    return st->type >= TYPE_SUBSCRIBE && st->type <= TYPE_UNSUBSCRIBED;
+}
+
+/* The state of a contact; of nobody: None. */
+static enum state state_of(const struct contact *c)
+{
+    for (unsigned s = 0; c && s < STATES; s++)
+        if (states[s].subscription == c->subscription && states[s].ask == c->ask &&
+            states[s].pending_in == c->pending_in)
+            return (enum state)s;
+    return NONE;
+}
+
+static void set_state(struct contact *c, enum state s)
+{
+    c->subscription = states[s].subscription;
+    c->ask = states[s].ask;
+    c->pending_in = states[s].pending_in;
+}
+
+/* ---- what a change brings about ---- */
+
+/* What the user sees of a contact's subscriptions. */
+struct view {
+    bool in_roster, ask, approved;
+    unsigned subscription;
+};
+
+static struct view view_of(const struct contact *c)
+{
+    return c ? (struct view){c->in_roster, c->ask, c->approved, c->subscription} : (struct view){0};
+}
+
+static bool same_view(const struct view *a, const struct view *b)
+{
+    return a->in_roster == b->in_roster && a->ask == b->ask && a->approved == b->approved &&
+           a->subscription == b->subscription;
+}
+
+static bool is_empty(const struct contact *c)
+{
+    return !c->in_roster && !c->subscription && !c->ask && !c->pending_in && !c->approved;
+}
+
+/* Nobody needs a stranger's row any more whose request has been answered or taken back. */
+static void write_change(struct module_inst *inst, struct work *w, const struct contact *c,
+                         const struct stanza *request)
+{
+    if (is_empty(c))
+        roster_delete(inst, w, c);
+    else
+        roster_put_state(inst, w, c, request);
+}
+
+static void forget_if_empty(struct work *w, struct contact *c)
+{
+    if (is_empty(c))
+        contact_remove(w->account, &c);
+}
+
+static void push_if_changed(struct work *w, const struct contact *c, const struct view *before)
+{
+    struct view now = view_of(c);
+    if (c->in_roster && !same_view(before, &now))
+        roster_push(w, c);
+}
+
+/* Someone to whom the presence of an account is told. */
+struct newcomer {
+    struct entity *account;
+    struct jid *jid;
+};
+
+static void tell_presence(void *arg, int result)
+{
+    struct newcomer *n = arg;
+    struct session *s;
+    TAILQ_FOREACH (s, &n->account->sessions, link) {
+        if (result < 0 || !session_available(s))
+            continue;
+        struct stanza *st = stanza_edit(s->presence);
+        stanza_set_to(st, n->jid);
+        route(st, NULL);
+        stanza_unref(&st);
+    }
+    jid_free(&n->jid);
+    free(n);
+}
+
+/* Section 3.1.5: who may see our presence from now on gets it, as it is when the permission has
+ * been stored: what changes meanwhile is told them like everyone else. */
+static void greet(struct work *w, const struct jid *contact)
+{
+    struct newcomer *n = mem_new(struct newcomer);
+    *n = (struct newcomer){w->account, jid_dup(contact)};
+    work_then(w, tell_presence, n);
+}
+
+/* Sections 3.2.2, 3.3.3: who may not see our presence any more sees us leave. */
+static void take_leave(struct work *w, const struct jid *contact)
+{
+    struct session *s;
+    TAILQ_FOREACH (s, &w->account->sessions, link) {
+        if (!session_available(s))
+            continue;
+        struct stanza *st = stanza_new(STANZA_PRESENCE, TYPE_UNAVAILABLE, s->jid, contact, NULL);
+        work_route(w, st);
+        stanza_unref(&st);
+    }
+}
+
+static void follow_from(struct work *w, const struct contact *c, const struct view *before)
+{
+    unsigned was = before->subscription & SUBSCRIBED_FROM;
+    unsigned is = c->subscription & SUBSCRIBED_FROM;
+    if (is && !was)
+        greet(w, c->jid);
+    else if (was && !is)
+        take_leave(w, c->jid);
+}
+
+static void send_to_contact(struct work *w, const struct jid *contact, enum stanza_type type)
+{
+    struct stanza *st = stanza_new(STANZA_PRESENCE, type, w->account->jid, contact, NULL);
+    work_route(w, st);
+    stanza_unref(&st);
+}
+
+void roster_cancel(struct work *w, const struct contact *c)
+{
+    if ((c->subscription & SUBSCRIBED_TO) || c->ask)
+        send_to_contact(w, c->jid, TYPE_UNSUBSCRIBE);
+    if ((c->subscription & SUBSCRIBED_FROM) || c->pending_in)
+        send_to_contact(w, c->jid, TYPE_UNSUBSCRIBED);
+    if (c->subscription & SUBSCRIBED_FROM)
+        take_leave(w, c->jid);
+}
+
+/* ---- from the user (A.2) ---- */
+
+/* Section 3.4: a permission nobody has asked for yet is kept for when it will be, and taken back
+ * like one that is in force. */
+static bool sets_approval(const struct work *w, enum state state)
+{
+    return w->st->type == TYPE_UNSUBSCRIBED ||
+           (w->st->type == TYPE_SUBSCRIBED && (state == NONE || state == NONE_OUT || state == TO));
+}
+
+/* Whether the stanza asks for nothing that a contact must be made for. */
+static bool needs_no_contact(const struct stanza *st)
+{
+    return st->type == TYPE_UNSUBSCRIBE || st->type == TYPE_UNSUBSCRIBED;
+}
+
+/* Refuses what is addressed to nobody who could be a contact. */
+static bool addressed_well(struct work *w)
+{
+    if (!w->st->to) {
+        work_reject(w, SE_BAD_REQUEST, "a subscription is with a contact: name one in 'to'");
+        return false;
+    }
+    if (jid_equal_bare(w->st->to, w->account->jid)) {
+        work_reject(w, SE_NOT_ALLOWED, "your own presence is always shown to you");
+        return false;
+    }
+    if (!jid_is_bare(w->st->to)) { /* section 3.1.2 */
+        struct stanza *st = work_edit(w);
+        stanza_set_to(st, jid_bare(st->arena, st->to));
+    }
+    return true;
+}
+
+/* The contact of the user's stanza, made if it must be there. NULL: there is none, or (rejected)
+ * there can be none. */
+static struct contact *contact_for(struct module_inst *inst, struct work *w)
+{
+    const struct roster_conf *conf = inst->conf;
+    struct contact *c = contact_find(w->account, w->st->to);
+    if (c || needs_no_contact(w->st))
+        return c;
+    if (roster_count(w->account, true) >= (size_t)conf->contacts_max) {
+        work_reject(w, SE_POLICY_VIOLATION, "the roster is full");
+        return NULL;
+    }
+    return contact_make(w->account, w->st->to);
+}
+
+static enum hook_result handle_out(struct module_inst *inst, struct work *w)
+{
+    struct contact *c = contact_for(inst, w);
+    if (w->rejected)
+        return HOOK_REJECT;
+    struct view before = view_of(c);
+    enum state state = state_of(c);
+    unsigned next = outbound[w->st->type - TYPE_SUBSCRIBE][state];
+    if (c) {
+        if (next < STATES)
+            set_state(c, (enum state)next);
+        if (sets_approval(w, state))
+            c->approved = w->st->type == TYPE_SUBSCRIBED;
+        /* Whoever asks, grants or pre-approves has the contact in the roster. */
+        if (!needs_no_contact(w->st) && (next != STOP || c->approved))
+            c->in_roster = true;
+        struct view now = view_of(c);
+        if (next < STATES || !same_view(&before, &now))
+            write_change(inst, w, c, NULL);
+    }
+    if (next != STOP)
+        work_route(w, w->st);
+    if (c) {
+        push_if_changed(w, c, &before);
+        follow_from(w, c, &before);
+        forget_if_empty(w, c);
+    }
+    return HOOK_HANDLED;
+}
+
+enum hook_result roster_presence_out(struct module_inst *inst, struct work *w)
+{
+    if (!is_subscription(w->st))
+        return HOOK_CONTINUE;
+    if (!addressed_well(w) || !roster_fresh(inst, w))
+        return HOOK_REJECT;
+    return handle_out(inst, w);
+}
+
+/* ---- from a contact (A.3) ---- */
+
+/* A request goes to those who can answer it now, all else to those who show a roster. */
+static void deliver(struct work *w)
+{
+    struct session *s;
+    TAILQ_FOREACH (s, &w->account->sessions, link)
+        if (w->st->type == TYPE_SUBSCRIBE ? session_available(s) : s->interested)
+            work_send(w, s, w->st);
+}
+
+static void change_by_contact(struct module_inst *inst, struct work *w, struct contact *c,
+                              enum state next)
+{
+    struct view before = view_of(c);
+    bool granted = c->approved && w->st->type == TYPE_SUBSCRIBE;
+    set_state(c, next);
+    if (granted) { /* section 3.4: answered as if the user did it now */
+        next = (enum state)outbound[TYPE_SUBSCRIBED - TYPE_SUBSCRIBE][next];
+        set_state(c, next);
+    }
+    write_change(inst, w, c, w->st->type == TYPE_SUBSCRIBE ? w->st : NULL);
+    if (granted)
+        send_to_contact(w, c->jid, TYPE_SUBSCRIBED);
+    else
+        deliver(w); /* before the push, which it explains (section 3.1.6) */
+    push_if_changed(w, c, &before);
+    follow_from(w, c, &before);
+    forget_if_empty(w, c);
+}
+
+/* The contact that sent w->st; a stranger who asks becomes one, as long as there is room. */
+static struct contact *sender(struct module_inst *inst, struct work *w)
+{
+    const struct roster_conf *conf = inst->conf;
+    struct contact *c = contact_find(w->account, w->st->from);
+    if (c || w->st->type != TYPE_SUBSCRIBE)
+        return c;
+    if (roster_count(w->account, false) >= (size_t)conf->requests_max)
+        return NULL;
+    struct jid *bare = jid_parse_new(w->st->from->s, w->st->from->bare_len);
+    if (bare)
+        c = contact_make(w->account, bare);
+    jid_free(&bare);
+    return c;
+}
+
+static void handle_in(struct module_inst *inst, struct work *w)
+{
+    struct contact *c = sender(inst, w);
+    if (!c) {
+        if (w->st->type == TYPE_SUBSCRIBE) /* not kept, as too many are: who is there sees it */
+            deliver(w);
+        return;
+    }
+    unsigned next = inbound[w->st->type - TYPE_SUBSCRIBE][state_of(c)];
+    if (next < STATES) {
+        change_by_contact(inst, w, c, (enum state)next);
+    } else if (w->st->type == TYPE_SUBSCRIBE && (c->subscription & SUBSCRIBED_FROM)) {
+        send_to_contact(w, c->jid, TYPE_SUBSCRIBED); /* section 3.1.3: they lost our answer */
+        greet(w, c->jid);
+    }
+}
+
+enum hook_result roster_presence_in(struct module_inst *inst, struct work *w)
+{
+    if (!is_subscription(w->st))
+        return HOOK_CONTINUE;
+    if (!w->st->from || jid_equal_bare(w->st->from, w->account->jid))
+        return HOOK_HANDLED;
+    if (!roster_fresh(inst, w))
+        return HOOK_REJECT;
+    handle_in(inst, w);
+    return HOOK_HANDLED;
+}
+
+/* ---- requests that wait (section 3.1.3) ---- */
+
+static bool any_pending(const struct entity *account)
+{
+    const struct contact *c;
+    STAILQ_FOREACH (c, &account->contacts, link)
+        if (c->pending_in)
+            return true;
+    return false;
+}
+
+/* The request as it came, or the least that says the same. */
+static struct stanza *request_of(const struct work *w, const struct store_rows *rows, size_t row,
+                                 const struct contact *c)
+{
+    size_t len;
+    const void *bytes = store_blob(rows, row, 1, &len);
+    struct stanza *st = bytes ? stanza_parse(bytes, len) : NULL;
+    return st ? st : stanza_new(STANZA_PRESENCE, TYPE_SUBSCRIBE, c->jid, w->account->jid, NULL);
+}
+
+void roster_session_available(struct module_inst *inst, struct work *w)
+{
+    struct store_rows *rows;
+    (void)inst;
+    if (!any_pending(w->account))
+        return;
+    if (store_query(&roster_stmts[Q_REQUESTS], STORE_ARGS(SV_INT(w->account->owner)), &rows) < 0) {
+        log_warn("roster", w->session->jid->s,
+                 "the store does not answer: subscription requests wait for the next login");
+        return;
+    }
+    for (size_t i = 0; i < store_rows_count(rows); i++) {
+        const char *text = store_str(rows, i, 0);
+        struct jid *jid = jid_parse_new(text, strlen(text));
+        struct contact *c = jid ? contact_find(w->account, jid) : NULL;
+        struct stanza *st = c && c->pending_in ? request_of(w, rows, i, c) : NULL;
+        if (st)
+            work_send(w, w->session, st);
+        stanza_unref(&st);
+        jid_free(&jid);
+    }
+    store_rows_free(&rows);
+}
