@@ -21,6 +21,9 @@
 #define SCRATCH (16 * 1024)
 static _Thread_local char scratch[SCRATCH];
 
+/* Bytes a closing connection reads and forgets per turn. */
+#define DISCARD_BUDGET (64 * 1024)
+
 enum state {
     STATE_CLEAR,
     STATE_TLS_NEXT, /* the rest of the clear text goes out, then the handshake begins */
@@ -294,7 +297,7 @@ static bool shake_hands(struct conn *c)
  * the peer lose our last words. */
 static bool read_and_forget(struct conn *c)
 {
-    switch (channel_discard(&c->channel, c->conf->read_budget)) {
+    switch (channel_discard(&c->channel, DISCARD_BUDGET)) {
     case CHANNEL_OK:
     case CHANNEL_WANT_READ:
     case CHANNEL_WANT_WRITE: return true;
@@ -520,6 +523,8 @@ void conn_close(struct conn **cp, int64_t linger)
     }
     leave(c);
     c->closing = true;
+    c->conf = NULL; /* they may go before the connection does */
+    c->handler = NULL;
     c->linger = linger > 0;
     LIST_INSERT_HEAD(&closing_conns, c, closing_link);
     c->linger_timer.fn = on_linger_end;

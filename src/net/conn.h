@@ -37,7 +37,8 @@ struct conn_conf {
 };
 
 /* Takes over the connected socket `fd` (sets it non-blocking, TCP_NODELAY, keep-alive). Reading
- * starts at the end of this turn. `conf` and `handler` must outlive the connection. */
+ * starts at the end of this turn. `conf` and `handler` are used until conn_close() or conn_free().
+ */
 struct conn *conn_new(struct worker *w, int fd, const struct conn_conf *conf,
                       const struct conn_handler *handler, void *arg);
 

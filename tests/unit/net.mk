@@ -28,4 +28,9 @@ check_PROGRAMS += tests/unit/test-conn-move
 tests_unit_test_conn_move_SOURCES = tests/unit/test-conn-move.c $(net_test_help)
 tests_unit_test_conn_move_CFLAGS = $(net_test_cflags)
 tests_unit_test_conn_move_LDADD = $(net_test_libs)
+
+check_PROGRAMS += tests/unit/test-conn-chaos
+tests_unit_test_conn_chaos_SOURCES = tests/unit/test-conn-chaos.c $(net_test_help)
+tests_unit_test_conn_chaos_CFLAGS = $(net_test_cflags)
+tests_unit_test_conn_chaos_LDADD = $(net_test_libs)
 endif
