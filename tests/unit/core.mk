@@ -28,6 +28,11 @@ tests_unit_test_modules_CPPFLAGS = $(AM_CPPFLAGS) \
 tests_unit_test_modules_CFLAGS = $(core_test_cflags)
 tests_unit_test_modules_LDADD = libjackdaw.la $(CHECK_LIBS)
 tests_unit_test_modules_DEPENDENCIES = $(core_test_objects) libjackdaw.la
+
+check_PROGRAMS += tests/unit/test-admin
+tests_unit_test_admin_SOURCES = tests/unit/test-admin.c
+tests_unit_test_admin_CFLAGS = $(core_test_cflags) -pthread
+tests_unit_test_admin_LDADD = libjackdaw.la $(jackdawd_LDADD) $(CHECK_LIBS)
 endif
 
 # What is installed for modules is what they include.
