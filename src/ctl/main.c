@@ -20,6 +20,7 @@ struct ctl {
     bool json, complete;
     struct words words; /* borrowed from argv */
     struct client *client;
+    struct err unreachable; /* why there is no client */
     json_t *table;
 };
 
@@ -58,6 +59,10 @@ static void use_local_commands(struct ctl *c)
 
 static json_t *call(struct ctl *c, const char *name, json_t *args, struct err *e)
 {
+    if (strcmp(name, "probe") == 0 && !c->client && !json_object_get(args, "--host")) {
+        *e = c->unreachable;
+        return NULL;
+    }
     if (strcmp(name, "probe") == 0)
         return probe_run(c->client, args, e);
     bool lost;
@@ -91,10 +96,11 @@ static int run_command(struct ctl *c, const json_t *command, const struct words 
     json_t *args = command_args(command, rest, &e);
     if (!args)
         return complain(&e, EXIT_USAGE);
+    bool local_probe = !c->client && json_object_get(args, "--host");
     json_t *result = call(c, json_string_value(json_object_get(command, "name")), args, &e);
     json_decref(args);
     if (!result)
-        return complain(&e, c->client ? EXIT_REFUSED : EXIT_UNREACHABLE);
+        return complain(&e, c->client || local_probe ? EXIT_REFUSED : EXIT_UNREACHABLE);
     print_result(result, json_object_get(command, "columns"), c->json);
     fflush(stdout);
     json_decref(result);
@@ -110,6 +116,7 @@ static int run_words(void *arg, const struct words *w)
     if (reach(c, &e) < 0) {
         if (!local)
             return complain(&e, EXIT_UNREACHABLE);
+        c->unreachable = e;
         use_local_commands(c);
     }
     if (strcmp(w->v[0], "help") == 0)

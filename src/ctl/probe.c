@@ -2,9 +2,12 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <strings.h>
 #include <strophe.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -100,7 +103,7 @@ static int read_args(struct probe *p, const json_t *args, struct err *e)
     if (port && (*end || n < 1 || n > 65535))
         return err_set(e, "'%.20s' is no port", port);
     if (port && !p->host[0])
-        snprintf(p->host, sizeof(p->host), "127.0.0.1");
+        return err_set(e, "--port goes with --host");
     p->port = (int)n;
     p->direct_tls = json_is_true(json_object_get(args, "--direct-tls"));
     return 0;
@@ -211,6 +214,30 @@ static void on_event(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
 
 /* ---- the run ---- */
 
+/* Whether anybody listens there at all: libstrophe does not tell that from a failed login. */
+static int check_port(const struct probe *p)
+{
+    char port[8];
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+    snprintf(port, sizeof(port), "%d", p->port);
+    int error = getaddrinfo(p->host, port, &hints, &found);
+    if (error != 0)
+        return err_set(p->err, "cannot find the address of %s: %s", p->host, gai_strerror(error));
+    bool reached = false;
+    errno = 0;
+    for (struct addrinfo *a = found; a && !reached; a = a->ai_next) {
+        int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        reached = fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) == 0;
+        error = reached ? 0 : errno;
+        if (fd >= 0)
+            close(fd);
+    }
+    freeaddrinfo(found);
+    if (reached)
+        return 0;
+    return err_set(p->err, "cannot connect to %s port %d: %s", p->host, p->port, strerror(error));
+}
+
 static int64_t deadline(const struct probe *p)
 {
     return (p->stage == WAITING ? p->logged_in : p->begun) + PATIENCE;
@@ -247,25 +274,32 @@ static void connect_and_run(struct probe *p)
     xmpp_ctx_free(ctx);
 }
 
-json_t *probe_run(struct client *c, const json_t *args, struct err *e)
+/* The result, NULL and p->err. */
+static json_t *run_probe(struct probe *p, struct client *c, const json_t *args)
 {
-    struct probe p = {.err = e};
-    if (read_args(&p, args, e) < 0)
+    if (read_args(p, args, p->err) < 0 || (c && ask_server(p, c, p->err) < 0) || check_port(p) < 0)
         return NULL;
-    if (c && ask_server(&p, c, e) < 0)
-        return NULL;
-    probing = &p;
+    probing = p;
     xmpp_initialize();
-    connect_and_run(&p);
+    connect_and_run(p);
     xmpp_shutdown();
     probing = NULL;
-    if (p.stage != CAME_BACK)
+    if (p->stage != CAME_BACK)
         return NULL;
     char address[300];
-    snprintf(address, sizeof(address), "%s port %d", p.host, p.port);
-    return json_pack("{s:s, s:s, s:f, s:f}", "jid", p.jid, "address", address, "login_ms",
-                     (double)(p.logged_in - p.begun) / CLOCK_MS, "message_ms",
-                     (double)(p.came_back - p.logged_in) / CLOCK_MS);
+    snprintf(address, sizeof(address), "%s port %d", p->host, p->port);
+    return json_pack("{s:s, s:s, s:f, s:f}", "jid", p->jid, "address", address, "login_ms",
+                     (double)(p->logged_in - p->begun) / CLOCK_MS, "message_ms",
+                     (double)(p->came_back - p->logged_in) / CLOCK_MS);
+}
+
+json_t *probe_run(struct client *c, const json_t *args, struct err *e)
+{
+    struct probe *p = mem_new(struct probe);
+    p->err = e;
+    json_t *result = run_probe(p, c, args);
+    free(p);
+    return result;
 }
 
 static json_t *arg(const char *name, const char *help, bool required, bool secret, bool flag)
