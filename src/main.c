@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "base/macros.h"
 #include "config.h"
 #include "core/server_run.h"
 

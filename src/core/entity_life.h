@@ -8,6 +8,7 @@ struct home;
 struct item;
 struct jid;
 
+/* The home's table: made empty; freed with all entities, whatever their state. On its worker. */
 void entity_table_init(struct home *h);
 void entity_table_clear(struct home *h);
 

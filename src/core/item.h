@@ -36,6 +36,7 @@ struct item {
     struct promise *promise; /* CALL: answered on this worker */
 };
 
+/* Zeroed but for its kind. */
 struct item *item_new(enum item_kind kind);
 /* Frees it with what it holds. Sets NULL. */
 void item_free(struct item **item);

@@ -31,6 +31,8 @@ enum stream_phase {
 /* Takes a connected socket. Frees itself when done. On worker `w`. */
 void stream_accept(struct worker *w, const struct config_listen *listen, int fd);
 
+/* What is known of it. Without a comment: never NULL, valid as long as the stream. A session there
+ * is once a resource is bound, else NULL. On the stream's worker. */
 enum stream_phase stream_phase(const struct stream *s);
 const char *stream_phase_name(enum stream_phase p);
 struct conn *stream_conn(const struct stream *s);

@@ -13,6 +13,8 @@
 #include <strophe.h>
 #include <unistd.h>
 
+#include "base/macros.h"
+
 struct bot {
     xmpp_ctx_t *ctx;
     xmpp_conn_t *conn;
