@@ -9,10 +9,11 @@
 
 #define FAT (64 * 1024)
 #define POOL_MAX 64
-/* An open token up to this size is parsed again with every '>' that comes... */
+/* An open token up to this size is parsed again with every '>' that comes; a larger one as long as
+ * all its parses together have read it no more than so often; then expat waits until it has
+ * doubled. In the segments of a network that is always, for any stanza below 350 KB. */
 #define OPEN_SMALL 4096
-/* ...and a larger one this many times more; then expat waits until it has doubled. */
-#define FORCED_MAX 16
+#define READS_MAX 128
 
 static _Thread_local struct engine *pool;
 static _Thread_local unsigned pool_count;
@@ -169,14 +170,18 @@ void engine_mark_done(struct engine *e)
 /* Every markup ends with '>', so a piece without one cannot complete an element, and expat may put
  * its work off until an open token has doubled. A piece with one must be looked at now, or the end
  * of a stanza would wait for the next; but '>' may also stand in an attribute's value, any number
- * of times, so for a large token only so often. */
+ * of times, so a large token has a budget. */
 static bool may_defer(struct engine *e, const char *data, size_t len)
 {
     if (!memchr(data, '>', len))
         return true;
-    if (e->fed - e->at <= OPEN_SMALL)
+    int64_t open = e->fed - e->at + (int64_t)len;
+    if (open <= OPEN_SMALL)
         return false;
-    return ++e->forced > FORCED_MAX;
+    if (e->read > (READS_MAX - 1) * open)
+        return true;
+    e->read += open;
+    return false;
 }
 
 enum XML_Status engine_parse(struct engine *e, const char *data, size_t len)
@@ -192,7 +197,7 @@ enum XML_Status engine_parse(struct engine *e, const char *data, size_t len)
     int64_t at = XML_GetCurrentByteIndex(e->xp); /* -1 if it was put off */
     if (at > e->at) {
         e->at = at;
-        e->forced = 0;
+        e->read = 0;
     }
     return status;
 }

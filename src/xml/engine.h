@@ -24,7 +24,7 @@ struct engine {
     size_t memory;     /* that expat holds */
     int64_t fed, done; /* bytes given to expat; up to the end of the last thing at depth 1 */
     int64_t at;        /* where the last parse stopped: the start of the open token */
-    unsigned forced;   /* parses of one large open token that deferral would have put off */
+    int64_t read;      /* bytes that parses of one large open token have read */
     unsigned depth;    /* of open elements, the stream header included */
     struct xml_el *path[XML_DEPTH_MAX + 1]; /* those below the header, from path[1] */
     struct strbuf text;                     /* character data that the next tag completes */

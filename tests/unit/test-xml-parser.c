@@ -124,19 +124,24 @@ static char *big_tag(size_t len, char fill)
 
 START_TEST(large_tags_are_delivered_at_their_last_byte)
 {
-    static const size_t pieces[] = {1, 7, 1000, 16384, 50000};
+    static const struct {
+        size_t len, piece;
+        char fill;
+    } cases[] = {{100000, 1, 'x'},     {100000, 7, 'x'},     {100000, 1460, 'x'},
+                 {100000, 16384, 'x'}, {100000, 50000, 'x'}, {4000, 1, '>'},
+                 {100000, 1460, '>'},  {100000, 16384, '>'}, {100000, 50000, '>'}};
     ck_assert_int_eq(feed(HEADER), XML_OK);
-    char *text = big_tag(100000, 'x');
-    size_t len = strlen(text);
-    for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
-        for (size_t at = 0; at < len; at += pieces[i]) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *text = big_tag(cases[i].len, cases[i].fill);
+        size_t len = strlen(text);
+        for (size_t at = 0; at < len; at += cases[i].piece) {
             ck_assert_int_eq(seen.elements, (int)i);
-            size_t n = len - at < pieces[i] ? len - at : pieces[i];
+            size_t n = len - at < cases[i].piece ? len - at : cases[i].piece;
             ck_assert_int_eq(xml_parser_feed(parser, text + at, n), XML_OK);
         }
         ck_assert_int_eq(seen.elements, (int)i + 1);
+        free(text);
     }
-    free(text);
 }
 END_TEST
 
