@@ -38,4 +38,4 @@ libcore_la_SOURCES = \
 	src/core/stream_private.h \
 	src/core/work.c src/core/work.h src/core/work_life.h
 libcore_la_CPPFLAGS = $(AM_CPPFLAGS) -DJACKDAW_MODULE_DIR='"$(moduledir)"'
-libcore_la_LIBADD = $(CONFUSE_LIBS) $(JANSSON_LIBS) $(OPENSSL_LIBS) -ldl
+libcore_la_LIBADD = $(CONFUSE_LIBS) $(JANSSON_LIBS) $(OPENSSL_LIBS) -ldl $(SYSTEMD_LIBS)

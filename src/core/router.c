@@ -154,6 +154,17 @@ static void refuse(struct stanza *st, const struct receipt *r, enum stanza_error
         route_error(st, cond, text);
 }
 
+static struct item *item_for(struct stanza *st, const struct receipt *r)
+{
+    struct item *item = item_new(ITEM_IN);
+    item->crossing.type = &item_type;
+    item->st = stanza_ref(st);
+    if (r)
+        item->receipt = *r;
+    address_mail(&item->mail, st);
+    return item;
+}
+
 void route(struct stanza *st, const struct receipt *r)
 {
     const struct jid *to = st->to;
@@ -170,13 +181,13 @@ void route(struct stanza *st, const struct receipt *r)
             refuse(st, r, SE_SERVICE_UNAVAILABLE, NULL);
         return;
     }
-    struct item *item = item_new(ITEM_IN);
-    item->crossing.type = &item_type;
-    item->st = stanza_ref(st);
-    if (r)
-        item->receipt = *r;
-    address_mail(&item->mail, st);
-    send_item(item, to);
+    send_item(item_for(st, r), to);
+}
+
+void route_to_worker_for_test(struct stanza *st, unsigned worker)
+{
+    stanza_freeze(st);
+    bus_send(server.crew, worker, &item_for(st, NULL)->crossing);
 }
 
 /* ---- fan-out ---- */

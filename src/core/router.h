@@ -12,6 +12,10 @@ struct stanza;
  * through `r` if it has a source. From any worker. */
 void route(struct stanza *st, const struct receipt *r);
 
+/* For tests: delivers `st` to this worker, as if it had been sent there before its addressee's home
+ * moved. */
+void route_to_worker_for_test(struct stanza *st, unsigned worker);
+
 /* Answers `st` with this error to its sender, if it may be answered. */
 void route_error(struct stanza *st, enum stanza_error cond, const char *text);
 

@@ -23,18 +23,21 @@
 #include "core/stream_life.h"
 #include "loop/timer.h"
 #include "loop/worker.h"
+#include "net/conn.h"
 #include "net/tls.h"
 #include "store/store.h"
 
 struct server server;
 
-/* What server_run() makes, in this order. */
-struct parts {
+#define CLOSING_CHECK (10 * CLOCK_MS)
+
+/* What server_begin() makes, in this order. */
+static struct parts {
     struct modules *modules;
     struct config *config;
     struct admin_server *admin;
     bool modules_started;
-};
+} parts;
 
 /* ---- doing something on every worker, from the main thread ---- */
 
@@ -43,6 +46,7 @@ struct errand {
     void (*fn)(struct errand *errand);
     struct round *round;
     struct timer limit; /* worker_drain() */
+    int64_t until;
 };
 
 /* The errands of all workers, which go on side by side. */
@@ -222,12 +226,25 @@ static int start(struct parts *p, struct err *e)
 
 /* ---- stop, in the opposite order ---- */
 
+/* Waits until the last bytes of every connection have gone out. */
+static void wait_for_closing(struct timer *t)
+{
+    struct errand *errand = CONTAINER_OF(t, struct errand, limit);
+    if (conn_closing() > 0 && worker_now(worker_self()) < errand->until) {
+        timer_set(worker_self(), t, CLOSING_CHECK);
+        return;
+    }
+    conn_abort_closing();
+    errand_done(errand);
+}
+
 /* Everything of this worker has been dealt with. */
 static void say_drained(void *arg)
 {
     struct errand *errand = arg;
     timer_clear(worker_self(), &errand->limit);
-    errand_done(errand);
+    errand->limit.fn = wait_for_closing;
+    timer_set(worker_self(), &errand->limit, CLOCK_MS);
 }
 
 /* A store that does not answer must not keep the server from ending: what has not been acknowledged
@@ -239,6 +256,7 @@ static void give_up_draining(struct timer *t)
     log_warn("server", NULL, "worker %u: giving up what could not be finished", h->index);
     h->when_idle = NULL;
     h->given_up = true;
+    conn_abort_closing();
     errand_done(errand);
 }
 
@@ -248,6 +266,7 @@ static void worker_drain(struct errand *errand)
     h->stopping = true;
     server_unlisten();
     streams_close_all(STREAM_SYSTEM_SHUTDOWN);
+    errand->until = worker_now(h->worker) + server.config->limits.stop_timeout;
     errand->limit.fn = give_up_draining;
     timer_set(h->worker, &errand->limit, server.config->limits.stop_timeout);
     home_when_idle(h, say_drained, errand);
@@ -334,25 +353,35 @@ void server_stop(void)
     kill(getpid(), SIGTERM);
 }
 
+int server_begin(const struct server_args *args, struct err *e)
+{
+    if (configure(&parts, args, e) < 0)
+        return -1;
+    return args->check ? 0 : start(&parts, e);
+}
+
+void server_end(void)
+{
+    stop(&parts);
+    parts = (struct parts){0};
+    server = (struct server){0};
+}
+
 int server_run(const struct server_args *args)
 {
-    struct parts parts = {0};
     struct err e;
     sigset_t set;
     block_signals(&set);
-    int status = 1;
-    if (configure(&parts, args, &e) < 0) {
-        fprintf(stderr, "jackdawd: %s\n", e.text);
+    int status = 0;
+    if (server_begin(args, &e) < 0) {
+        log_error("server", NULL, "cannot start: %s", e.text);
+        status = 1;
     } else if (args->check) {
         printf("%s is fine\n", args->config_file);
-        status = 0;
-    } else if (start(&parts, &e) < 0) {
-        log_error("server", NULL, "cannot start: %s", e.text);
     } else {
         say_ready(args);
         wait_for_stop(&set);
-        status = 0;
     }
-    stop(&parts);
+    server_end();
     return status;
 }

@@ -194,7 +194,8 @@ static size_t piece_len(const struct stream *s, const char *bytes, size_t len)
 static size_t feed(struct stream *s, const char *bytes, size_t len)
 {
     size_t used = 0;
-    while (used < len && s->phase != STREAM_CLOSED && !s->busy && !s->queue) {
+    while (used < len && s->phase != STREAM_CLOSED && s->phase != STREAM_HANDSHAKE && !s->busy &&
+           !s->queue) {
         size_t piece = piece_len(s, bytes + used, len - used);
         enum xml_error e = xml_parser_feed(s->parser, bytes + used, piece);
         used += piece;

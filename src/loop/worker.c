@@ -205,7 +205,7 @@ static void turn(struct worker *w)
     fibers_next_turn(w);
     set_alarm(w);
     w->now = 0;
-    event_base_loop(w->base, must_not_sleep(w) ? EVLOOP_NONBLOCK : EVLOOP_ONCE);
+    event_base_loop(w->base, must_not_sleep(w) ? EVLOOP_NONBLOCK | EVLOOP_ONCE : EVLOOP_ONCE);
     w->stats.turns++;
     inbox_run(w);
     wheel_run(&w->wheel, worker_now(w));

@@ -7,6 +7,11 @@ tests_unit_test_config_SOURCES = tests/unit/test-config.c
 tests_unit_test_config_CFLAGS = $(core_test_cflags)
 tests_unit_test_config_LDADD = libjackdaw.la $(CHECK_LIBS)
 
+check_PROGRAMS += tests/unit/test-core
+tests_unit_test_core_SOURCES = tests/unit/test-core.c tests/unit/core-bed.c tests/unit/core-bed.h
+tests_unit_test_core_CFLAGS = $(core_test_cflags) -pthread
+tests_unit_test_core_LDADD = libjackdaw.la $(CHECK_LIBS)
+
 # Objects for the loader: one that is good, and one for each way of being none.
 core_test_objects = tests/unit/modules/good.la tests/unit/modules/foreign.la \
 	tests/unit/modules/misnamed.la tests/unit/modules/empty.la
