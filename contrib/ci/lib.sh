@@ -97,6 +97,23 @@ try_counted() { # NAME COMMAND...
     [ "$failed" = 0 ] && [ "$status" = 0 ]
 }
 
+# A command that prints a line "ok ..." or "not ok ..." for each of its cases.
+try_cases() { # NAME COMMAND...
+    local status passed failed
+    quietly "$@"
+    status=$?
+    passed=$(grep -c '^ok ' "$(log_of "$1")")
+    failed=$(grep -c '^not ok ' "$(log_of "$1")")
+    [ "$passed" = 0 ] || pass "$1" "$passed"
+    if [ "$failed" != 0 ]; then
+        fail "$1" "$failed cases failed, see $(log_of "$1")" "$failed"
+        grep -A 8 '^not ok ' "$(log_of "$1")" | head -n 25 | sed 's/^/        /'
+    elif [ "$status" != 0 ] || [ "$passed" = 0 ]; then
+        fail_with_tail "$1" "$(why_of "$status"), $passed cases passed"
+    fi
+    [ "$failed" = 0 ] && [ "$status" = 0 ]
+}
+
 skips_of() { # NAME COUNT: a skip without a reason, or for want of a package, is a failure
     local reasons
     mapfile -t reasons < <(grep -iE '^ *skip(ped)?[: ]' "$(log_of "$1")")
