@@ -1,4 +1,4 @@
-/* A chatting client made of libstrophe, for tests/interop/run.
+/* A chatting client made of libstrophe, for tests/interop/test-chat.
  *   strophe JID PASSWORD
  * connects to XMPP_HOST and XMPP_PORT and says on its output what happens, a line each:
  *   ready                    logged in, and its presence has come back

@@ -46,6 +46,10 @@ static int on_stanza(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *arg)
     /* The answers to what libstrophe itself asked are not the dialogue's. */
     if (id && !strncmp(id, "_xmpp_", 6))
         return 1;
+    /* A stream error comes with the end of the connection. */
+    const char *ns = xmpp_stanza_get_ns(stanza);
+    if (ns && !strcmp(ns, NS_STREAM))
+        return 1;
     client_event(c, EVENT_STANZA, from_strophe(c->d->arena, stanza), NULL);
     return 1;
 }
