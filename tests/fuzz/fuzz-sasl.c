@@ -50,17 +50,17 @@ static void check_exchange(const struct scram_conf *conf, const char *first, siz
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const unsigned char cb[32] = "what the TLS exporter has given";
+    static const struct scram_binding exporter = {
+        .name = "tls-exporter", .data = "what the TLS exporter has given", .len = 32};
     if (size < 1)
         return 0;
     const char *s = (const char *)data + 1;
     size--;
     struct scram_conf conf = {.hash = (enum scram_hash)(data[0] % SCRAM_HASHES),
                               .plus = data[0] & 16,
-                              .plus_offered = data[0] & 32,
-                              .cb_name = data[0] & 64 ? "tls-exporter" : NULL,
-                              .cb_data = cb,
-                              .cb_len = sizeof(cb)};
+                              .plus_offered = data[0] & 32};
+    if (data[0] & 64)
+        conf.bindings[SCRAM_BINDINGS - 1] = exporter;
     const char *newline = memchr(s, '\n', size);
     size_t first_len = newline ? (size_t)(newline - s) : size;
     check_base64(s, first_len);
