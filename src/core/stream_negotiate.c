@@ -164,8 +164,21 @@ static bool to_module(struct stream *s, struct stanza *st)
     return true;
 }
 
+/* RFC 6120 section 5.4.2.2: TLS is there already. */
+static void refuse_starttls(struct stream *s)
+{
+    struct stanza *st = stanza_nonza(NS_TLS, A_failure);
+    stream_send_el(s, st->el);
+    stanza_unref(&st);
+    stream_close(s, STREAM_NO_ERROR, NULL);
+}
+
 static void secure(struct stream *s, struct stanza *st)
 {
+    if (xml_is(st->el, NS_TLS, A_starttls)) {
+        refuse_starttls(s);
+        return;
+    }
     if (to_module(s, st))
         return;
     if (st->kind != STANZA_NONZA)
