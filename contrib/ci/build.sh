@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds in build/NAME, out of the tree.   build.sh NAME server|all|tests...
 # "server" is what runs and the dialogue runner that tries it, "all" whatever the tests with a server
-# need, "tests" what make check would run.
+# need, "tests" what make check would run, "fuzzers" those of tests/fuzz.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
 
@@ -44,6 +44,10 @@ for goal in "$@"; do
     case $goal in
     server) make -s -j"$(nproc)" server tests/talk/talk ;;
     all) make -s -j"$(nproc)" all ;;
+    fuzzers)
+        mapfile -t fuzzers < <(cd "$top" && printf '%s\n' tests/fuzz/fuzz-*.c | sed 's/\.c$//')
+        make -s -j"$(nproc)" "${fuzzers[@]}"
+        ;;
     tests) make -s -j"$(nproc)" test-programs ;;
     esac
 done

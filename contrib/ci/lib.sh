@@ -107,7 +107,7 @@ try_cases() { # NAME COMMAND...
     [ "$passed" = 0 ] || pass "$1" "$passed"
     if [ "$failed" != 0 ]; then
         fail "$1" "$failed cases failed, see $(log_of "$1")" "$failed"
-        grep -A 8 '^not ok ' "$(log_of "$1")" | head -n 25 | sed 's/^/        /'
+        grep '^not ok ' "$(log_of "$1")" | head -n 12 | cut -c1-200 | sed 's/^/        /'
     elif [ "$status" != 0 ] || [ "$passed" = 0 ]; then
         fail_with_tail "$1" "$(why_of "$status"), $passed cases passed"
     fi
@@ -139,14 +139,15 @@ need() { # FILE WHAT: whether a part of the tests is there; if not, that is a fa
 
 # ---- the shared builds (contrib/ci/build.sh) ----
 
-built() { # NAME: builds it if needed and reports it once a run; fails if it cannot
+built() { # NAME [GOAL...]: builds it if needed and reports it once a run; fails if it cannot
     local mark=build/test/built-$1
+    [ $# -gt 1 ] || set -- "$1" all tests
     if [ -f "$mark" ] && [ "$mark" -nt "$TOP/build/test/packages" ]; then
         [ "$(cat "$mark")" = ok ]
         return
     fi
     echo bad >"$mark"
-    try "build $1" contrib/ci/build.sh "$1" all tests || return 1
+    try "build $1" contrib/ci/build.sh "$1" "${@:2}" || return 1
     echo ok >"$mark"
 }
 
