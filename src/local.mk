@@ -16,6 +16,7 @@ jackdawd_LDADD = $(EVENT_LIBS) $(EXPAT_LIBS) $(OPENSSL_LIBS) $(ICU_LIBS) $(SQLIT
 	$(MEMCACHED_LIBS) $(CONFUSE_LIBS) $(JANSSON_LIBS) $(SYSTEMD_LIBS) $(Z_LIBS) -ldl -lm
 jackdawd_DEPENDENCIES = libjackdaw.la
 if STATIC_MODULES
-jackdawd_LDADD += libmodules.la
+jackdawd_LDFLAGS += -Wl,-u,jackdaw_static_modules
+jackdawd_LDADD += libmodules.la $(OPENSSL_LIBS) $(JANSSON_LIBS) $(Z_LIBS)
 jackdawd_DEPENDENCIES += libmodules.la
 endif
