@@ -65,30 +65,43 @@ static bool list_group(json_t *table, const char *word, struct strbuf *out)
     return out->len > 0;
 }
 
-/* The nearest to the first one or two words that were typed. */
-static const char *nearest(json_t *table, const char *first, const char *second)
+/* The nearest of what is known to what was typed: a whole command, or the word that a group of them
+ * begins with. `buf` (100 bytes) may hold it. NULL if nothing is near. */
+static const char *nearest(json_t *table, const struct words *w, char *buf)
 {
     char typed[100];
-    snprintf(typed, sizeof(typed), "%.40s %.40s", first, second ? second : "");
-    struct suggest two, one;
+    snprintf(typed, sizeof(typed), "%.40s %.40s", w->v[0], w->n > 1 ? w->v[1] : "");
+    struct suggest two, one, group;
     suggest_init(&two, typed);
-    suggest_init(&one, first);
+    suggest_init(&one, w->v[0]);
+    suggest_init(&group, w->v[0]);
     size_t i;
     json_t *command;
     json_array_foreach(table, i, command)
     {
-        suggest_offer(&two, text_of(command, "name"));
-        suggest_offer(&one, text_of(command, "name"));
+        const char *name = text_of(command, "name");
+        char first[50];
+        snprintf(first, sizeof(first), "%.*s", (int)strcspn(name, " "), name);
+        suggest_offer(&two, name);
+        suggest_offer(&one, name);
+        suggest_offer(&group, first);
+        if (group.best == first) {
+            snprintf(buf, 100, "%s", first);
+            group.best = buf;
+        }
     }
-    return two.distance < one.distance ? two.best : one.best;
+    if (two.best || one.best)
+        return two.best ? two.best : one.best;
+    return group.best;
 }
 
 void command_explain(json_t *table, const struct words *w, struct err *e)
 {
     struct strbuf group;
     strbuf_init(&group, 300);
-    const char *best = nearest(table, w->v[0], w->n > 1 ? w->v[1] : NULL);
+    char buf[100];
     bool alone = list_group(table, w->v[0], &group);
+    const char *best = alone && w->n == 1 ? NULL : nearest(table, w, buf);
     if (best)
         err_set(e, "there is no command '%.60s%s%.60s'; did you mean '%s'?", w->v[0],
                 alone && w->n > 1 ? " " : "", alone && w->n > 1 ? w->v[1] : "", best);

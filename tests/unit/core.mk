@@ -52,7 +52,7 @@ tests_unit_print_config_LDFLAGS = $(jackdawd_LDFLAGS)
 tests_unit_print_config_LDADD = $(jackdawd_LDADD)
 tests_unit_print_config_DEPENDENCIES = $(jackdawd_DEPENDENCIES)
 check_SCRIPTS += tests/unit/test-docs
-EXTRA_DIST += tests/unit/test-docs
+EXTRA_DIST += tests/unit/test-docs tests/ctl
 update-docs: all
 	srcdir=$(srcdir) $(srcdir)/tests/unit/test-docs --update
 .PHONY: update-docs
