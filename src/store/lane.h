@@ -21,7 +21,9 @@ struct lane {
     void (*send)(struct lane *lane, struct batch *batch);
     struct op_list queue; /* not sent, oldest first */
     unsigned queued;
+    size_t bytes;         /* of these */
     struct batch *flight; /* sent, its fate not known */
+    int64_t sent, took;   /* when that was; how long the batch before took */
     bool ready;           /* the driver takes a batch */
     bool busy;            /* the last batch found others waiting when it came back */
     struct turn_end flush;

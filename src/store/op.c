@@ -35,6 +35,7 @@ struct op *op_new(const struct statement *stmt, struct store_args args)
     struct op *op = mem_alloc(sizeof(*op) + values + bytes);
     memset(op, 0, sizeof(*op));
     op->stmt = stmt;
+    op->size = sizeof(*op) + values + bytes;
     op->n = (unsigned)args.n;
     STAILQ_INIT(&op->readers);
     char *room = (char *)(op->v + args.n);

@@ -18,6 +18,7 @@ struct op {
     const struct statement *stmt;
     struct store_worker *home;
     uint64_t owner;         /* of a write */
+    size_t size;            /* bytes it takes in memory */
     int64_t since;          /* when it was queued (monotonic µs) */
     store_done_fn *done;    /* who waits: a callback ... */
     void *arg;              /* */

@@ -4,8 +4,7 @@
 #include "base/mem.h"
 #include "store/postgres.h"
 
-#define AHEAD 2 /* partitions after the current one */
-#define EVERY (24LL * 3600 * CLOCK_SEC)
+#define AHEAD 2                       /* partitions after the current one */
 #define AGAIN (10LL * 60 * CLOCK_SEC) /* after a failure */
 
 /* Months since year 0, and back to µs since 1970. */
@@ -98,7 +97,7 @@ int pg_partition(struct store *s, PGconn *pg, struct err *e)
     return -1;
 }
 
-/* ---- once a day ---- */
+/* ---- once in a while ---- */
 
 struct pg_partition_job {
     struct job job;
@@ -127,7 +126,8 @@ static void job_done(struct job *job)
     if (j->result < 0)
         log_error("store", NULL, "%s", j->err.text);
     if (!sw->gone)
-        timer_set(sw->worker, &pw->partition_timer, j->result < 0 ? AGAIN : EVERY);
+        timer_set(sw->worker, &pw->partition_timer,
+                  j->result < 0 ? AGAIN : sw->store->conf.partition_every);
     free(j);
     pg_worker_ended(sw);
 }
@@ -151,7 +151,7 @@ void pg_partition_daily(struct store_worker *sw)
 {
     struct pg_worker *pw = sw->state;
     pw->partition_timer.fn = timer_fired;
-    timer_set(sw->worker, &pw->partition_timer, EVERY);
+    timer_set(sw->worker, &pw->partition_timer, sw->store->conf.partition_every);
 }
 
 void pg_partition_stop(struct store_worker *sw)

@@ -65,8 +65,8 @@ PGconn *pg_admin(struct store *s, struct err *e);
 /* Makes the partitions of every declared table that are due and are not there. Blocks. */
 int pg_partition(struct store *s, PGconn *pg, struct err *e);
 
-/* Makes partitions once a day from this worker; the second stops that. A job under way counts in
- * pg_worker.open. */
+/* Makes partitions every partition_every from this worker; the second stops that. A job under way
+ * counts in pg_worker.open. */
 void pg_partition_daily(struct store_worker *sw);
 void pg_partition_stop(struct store_worker *sw);
 

@@ -24,6 +24,7 @@ void store_conf_defaults(struct store_conf *conf)
         .queue_max = 10000,
         .patience = 5 * CLOCK_SEC,
         .statement_timeout = 10 * CLOCK_SEC,
+        .partition_every = 24 * 3600 * CLOCK_SEC,
     };
 }
 

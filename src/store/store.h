@@ -71,12 +71,13 @@ struct store_conf {
     unsigned lanes;      /* writer connections per worker (Postgres, 2) */
     unsigned readers;    /* reader connections per worker (Postgres, 2) / threads (SQLite, 2) */
     unsigned batch_rows; /* a batch is sent at the latest with so many statements (200) */
-    int64_t batch_wait;  /* or when its oldest is so old, µs (2000); an idle lane sends at once, at
-                          * the end of the turn */
+    int64_t batch_wait;  /* or when its oldest is so old, µs (2000), or as old as a commit takes if
+                          * that is less; an idle lane sends at the end of the turn */
     unsigned queue_max;  /* statements that may wait per lane and per reader set (10000) */
     int64_t patience; /* µs a statement may wait unsent, because the store is away or too slow (5
                        * s): STORE_FULL */
     int64_t statement_timeout; /* µs (10 s) */
+    int64_t partition_every;   /* µs between two looks whether partitions are due (1 day) */
 };
 /* Fills `conf` with the defaults named above; driver SQLite, no target. */
 void store_conf_defaults(struct store_conf *conf);

@@ -179,7 +179,8 @@ static void wait_up(void *arg)
 
 void bed_wait_up(struct bed *bed)
 {
-    in_fiber_long(bed, 0, wait_up, NULL);
+    for (unsigned i = 0; i < crew_size(bed->crew); i++)
+        in_fiber_long(bed, i, wait_up, NULL);
 }
 
 size_t read_ids(int64_t owner, int64_t *ids, size_t max)

@@ -50,7 +50,7 @@ void bed_close(struct bed *bed);
 /* Like in_fiber(), but patient: for what lasts while a server is restarted. */
 void in_fiber_long(struct bed *bed, unsigned worker, fiber_fn *fn, void *arg);
 
-/* Waits until every connection of worker 0 is up. */
+/* Waits until every connection of every worker is up. */
 void bed_wait_up(struct bed *bed);
 
 /* ---- in a fiber ---- */

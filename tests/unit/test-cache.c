@@ -304,17 +304,16 @@ START_TEST(what_others_wrote_is_not_believed)
         "null",
         "{\"node\":\"first\"}",
         "{\"node\":\"../x y\",\"epoch\":1,\"jid\":",
-        "{\"node\":\"first\",\"epoch\":99999999999999999999999999,\"jid\":\"ann@example.org\","
-        "\"resources\":[]}",
-        "{\"node\":\"first\",\"epoch\":0,\"jid\":\"ann@example.org\",\"resources\":[]}"};
+        "{\"node\":\"first\",\"epoch\":99999999999999999999,\"jid\":\"a@b\",\"resources\":[]}",
+        "{\"node\":\"first\",\"epoch\":0,\"jid\":\"a@b\",\"resources\":[]}"};
     char answer[400], command[1024];
     start(false);
     WAIT_FOR(is_up());
     for (size_t i = 0; i < ARRAY_LEN(poison); i++) {
-        snprintf(command, sizeof(command), "set jackdaw:online:ann@example.org 0 0 %zu\r\n%s\r\n",
+        snprintf(command, sizeof(command), "set jackdaw:online:a@b 0 0 %zu\r\n%s\r\n",
                  strlen(poison[i]), poison[i]);
         ask_raw(command, answer, sizeof(answer));
-        ck_assert_msg(says_nothing("ann@example.org"), "believed: %s", poison[i]);
+        ck_assert_msg(says_nothing("a@b"), "believed: %s", poison[i]);
     }
     stop();
 }

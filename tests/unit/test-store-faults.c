@@ -450,7 +450,8 @@ static const struct store_migration slow_migrations[] = {
 static void open_log(unsigned months)
 {
     struct err e;
-    struct store_partitioned partitioned = {"log", months};
+    static struct store_partitioned partitioned = {.table = "log"};
+    partitioned.months = months;
     bed.store = store_new(&conf);
     store_declare(bed.store, "log", slow_stmts, ARRAY_LEN(slow_stmts), slow_migrations, 1,
                   &partitioned);
@@ -530,6 +531,27 @@ START_TEST(partitions_are_made_ahead)
     store_free(&bed.store);
     psql("INSERT INTO log VALUES (1, (extract(epoch FROM now() + interval '360 days') * "
          "1000000)::bigint)");
+}
+END_TEST
+
+START_TEST(partitions_are_made_while_it_runs)
+{
+    char command[600];
+    fresh();
+    conf.partition_every = 50 * CLOCK_MS;
+    open_log(1);
+    bed.crew = test_crew(1, NULL);
+    psql(
+        "DO \\$\\$ DECLARE t text; BEGIN FOR t IN SELECT inhrelid::regclass::text FROM pg_inherits "
+        "WHERE inhparent = 'log'::regclass LOOP EXECUTE 'DROP TABLE ' || t; END LOOP; END \\$\\$");
+    on_worker(bed.crew, 0, attach, NULL);
+    snprintf(command, sizeof(command),
+             "psql -qAtX '%s' -c \"SELECT count(*) FROM pg_inherits WHERE inhparent = "
+             "'log'::regclass\" | grep -qx 3",
+             target);
+    while (system(command) != 0)
+        usleep(20000);
+    bed_close(&bed);
 }
 END_TEST
 
@@ -625,6 +647,7 @@ int main(void)
     tcase_add_test(t, a_host_is_called_by_name);
     tcase_add_test(t, a_slow_statement_is_refused_alone);
     tcase_add_test(t, partitions_are_made_ahead);
+    tcase_add_test(t, partitions_are_made_while_it_runs);
     tcase_add_test(t, a_full_disk_refuses);
     tcase_add_test(t, a_locked_file_refuses);
     suite_add_tcase(s, t);

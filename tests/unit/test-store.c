@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/mem.h"
 #include "store-bed.h"
 
 static char dir[64];
@@ -27,9 +26,10 @@ static void stop_servers(void)
 /* Test number i runs on driver i, each on an empty database. */
 static void fresh(int driver)
 {
-    char path[128], command[512];
+    static char path[128];
+    char command[512];
     snprintf(path, sizeof(path), "%s/%d.db", dir, (int)getpid());
-    target[STORE_SQLITE] = mem_strdup(path);
+    target[STORE_SQLITE] = path;
     bed_conf(&conf, (enum store_driver)driver, target[driver]);
     if (driver == STORE_SQLITE)
         return;
