@@ -38,15 +38,20 @@ static bool only_if_loaded(const struct stanza *st)
             st->type == TYPE_ERROR);
 }
 
-/* Bounds and replacement in the recipient's mailbox. */
-static void address_mail(struct mail *mail, const struct stanza *st)
+/* Bounds and replacement in the recipient's mailbox. What was sent to another address of the same
+ * account is other news: it is shown to other sessions. */
+static void address_mail(struct item *item)
 {
+    const struct stanza *st = item->st;
+    const struct jid *to = item->to ? item->to : st->to;
+    struct mail *mail = &item->mail;
     mail->source = st->from ? st->from->bare_hash : 0;
     mail->keep = (st->kind == STANZA_PRESENCE && st->type == TYPE_UNAVAILABLE) ||
                  (st->kind == STANZA_IQ && (st->type == TYPE_RESULT || st->type == TYPE_ERROR));
     if (st->kind == STANZA_PRESENCE && st->from &&
         (st->type == TYPE_AVAILABLE || st->type == TYPE_UNAVAILABLE))
-        mail->replace = hash_bytes(st->from->s, st->from->len) | 1;
+        mail->replace =
+            (hash_bytes(st->from->s, st->from->len) * 3 + hash_bytes(to->s, to->len)) | 1;
 }
 
 /* ---- crossings ---- */
@@ -93,7 +98,7 @@ static struct crossing *item_decode(struct wire *in)
     if (!item->st || !item->st->to)
         in->bad = true;
     else
-        address_mail(&item->mail, item->st);
+        address_mail(item);
     return &item->crossing;
 }
 
@@ -161,7 +166,7 @@ static struct item *item_for(struct stanza *st, const struct receipt *r)
     item->st = stanza_ref(st);
     if (r)
         item->receipt = *r;
-    address_mail(&item->mail, st);
+    address_mail(item);
     return item;
 }
 
@@ -248,7 +253,7 @@ static void fanout_arrive(struct crossing *x)
         item->st = stanza_ref(f->st);
         item->to = f->to[i];
         f->to[i] = NULL;
-        address_mail(&item->mail, item->st);
+        address_mail(item);
         entity_post(e, item);
     }
     fanout_free(x);
