@@ -1,5 +1,7 @@
 #include "core/server_listen.h"
 
+#include <stdatomic.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/home.h"
@@ -16,12 +18,14 @@ struct open_listener {
 
 static struct open_listener *open_listeners;
 static struct server_listener *facts;
-static unsigned n_open;
+/* The control socket answers while they are being opened: what it sees of them is complete. */
+static atomic_uint n_open;
 
 unsigned server_listeners(const struct server_listener **out)
 {
-    *out = facts;
-    return n_open;
+    unsigned n = atomic_load_explicit(&n_open, memory_order_acquire);
+    *out = n ? facts : NULL;
+    return n;
 }
 
 static void accepted(void *arg, struct worker *w, int fd)
@@ -54,7 +58,7 @@ static int open_one(unsigned at, const struct config_listen *conf, struct err *e
             return err_prefix(e, "listen \"%s\"", conf->name);
         open_listeners[at].per_worker[i] = l;
     }
-    n_open = at + 1;
+    atomic_store_explicit(&n_open, at + 1, memory_order_release);
     log_info("server", conf->name, "listening on %s port %u", conf->address, facts[at].port);
     return 0;
 }
