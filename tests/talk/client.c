@@ -159,7 +159,7 @@ static bool wait_more(struct client *c, int64_t until)
 
 const struct event *client_next(struct client *c, const char *wanted)
 {
-    int64_t until = clock_mono() + c->d->patience;
+    int64_t until = clock_mono() + c->d->options->patience;
     for (;;) {
         struct event *e = take_first(c);
         if (e)
@@ -208,7 +208,7 @@ static void unlink_event(struct client *c, struct event *e)
 
 const struct node *client_take(struct client *c, const struct node *pattern)
 {
-    int64_t until = clock_mono() + c->d->patience;
+    int64_t until = clock_mono() + c->d->options->patience;
     do {
         for (struct event *e = c->first; e; e = e->next) {
             if (e->kind == EVENT_STANZA && match_node(c->d, pattern, e->el)) {

@@ -47,7 +47,7 @@ bool fail(struct dialogue *d, const char *fmt, ...)
 void note(struct dialogue *d, const char *who, const char *arrow, const char *what)
 {
     strbuf_printf(&d->transcript, "  %4u %s %s %.2000s\n", d->line, who, arrow, what);
-    if (d->verbose)
+    if (d->options->verbose)
         printf("  %4u %s %s %s\n", d->line, who, arrow, what);
 }
 
@@ -113,30 +113,35 @@ static bool split(struct dialogue *d, const char *line, struct statement *s)
     return true;
 }
 
-/* The macro's text with $PARAM replaced. */
-static const char *macro_text(struct dialogue *d, const struct macro *m, char *const args[])
+/* The text with $NAME replaced by the value that stands at the same place as NAME among `names`
+ * (words; those that are no parameters do not count). */
+static const char *substitute(struct dialogue *d, const char *text, const char *names,
+                              char *const values[])
 {
     struct strbuf b;
     strbuf_init(&b, FILE_MAX);
-    for (const char *at = m->body; *at;) {
+    for (const char *at = text; *at;) {
         size_t len = strspn(at + 1, "ABCDEFGHIJKLMNOPQRSTUVWXYZ_");
         if (*at != '$' || !len) {
             strbuf_putc(&b, *at++);
             continue;
         }
         unsigned arg = 0;
-        char *form = arena_strdup(d->arena, m->form), *save = NULL, *w;
+        char *form = arena_strdup(d->arena, names), *save = NULL, *w;
         for (w = strtok_r(form, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
             if (is_param(w) && strlen(w) == len && !strncmp(w, at + 1, len))
                 break;
             arg += is_param(w);
         }
-        strbuf_puts(&b, w ? args[arg] : "");
+        if (w)
+            strbuf_puts(&b, values[arg]);
+        else
+            strbuf_add(&b, at, 1 + len);
         at += 1 + len;
     }
-    const char *text = arena_strdup(d->arena, strbuf_str(&b));
+    const char *result = arena_strdup(d->arena, strbuf_str(&b));
     strbuf_free(&b);
-    return text;
+    return result;
 }
 
 static bool play_macro(struct dialogue *d, const struct macro *m, char *const args[])
@@ -144,7 +149,7 @@ static bool play_macro(struct dialogue *d, const struct macro *m, char *const ar
     if (d->depth == MACRO_DEPTH_MAX)
         return fail(d, "macros within macros within macros");
     d->depth++;
-    bool ok = dialogue_statements(d, macro_text(d, m, args), 0);
+    bool ok = dialogue_statements(d, substitute(d, m->body, m->form, args), 0);
     d->depth--;
     return ok;
 }
@@ -225,9 +230,26 @@ static const char *join(struct dialogue *d, const char *head, const char *below)
     return text;
 }
 
+/* "for I from 1 to 10:" */
+static bool play_loop(struct dialogue *d, const char *head, const char *below)
+{
+    char name[17], *value;
+    unsigned from, to;
+    if (sscanf(head, "for %16[A-Z_] from %u to %u:", name, &from, &to) != 3)
+        return fail(d, "what does this mean? %s", head);
+    for (unsigned i = from; i <= to; i++) {
+        value = arena_printf(d->arena, "%u", i);
+        if (!dialogue_statements(d, substitute(d, below, name, &value), 0))
+            return false;
+    }
+    return true;
+}
+
 static bool play_block(struct dialogue *d, const char *head, const char *below)
 {
     size_t len = strlen(head);
+    if (!strncmp(head, "for ", 4))
+        return play_loop(d, head, below);
     if (!strncmp(head, "macro ", 6) && len > 7 && head[len - 1] == ':') {
         define(d, arena_strndup(d->arena, head + 6, len - 7), arena_strdup(d->arena, below));
         return true;
@@ -289,11 +311,11 @@ static void set_from_env(struct dialogue *d, const char *var, const char *name)
     var_set(d, var, "%s", value ? value : "");
 }
 
-static void begin(struct dialogue *d, const char *file, int64_t patience, bool verbose)
+static void begin(struct dialogue *d, const char *file, const struct dialogue_options *options)
 {
     unsigned random;
     mem_random(&random, sizeof(random));
-    *d = (struct dialogue){.file = file, .title = "", .patience = patience, .verbose = verbose};
+    *d = (struct dialogue){.file = file, .title = "", .options = options};
     snprintf(d->run, sizeof(d->run), "%08x", random);
     d->arena = arena_new(65536);
     strbuf_init(&d->failure, 65536);
@@ -334,11 +356,11 @@ static const char *title_of(struct dialogue *d, const char *text)
     return arena_strndup(d->arena, text, strcspn(text, "\n"));
 }
 
-bool dialogue_play(const char *file, int64_t patience, bool verbose)
+bool dialogue_play(const char *file, const struct dialogue_options *options)
 {
     struct dialogue d;
     struct strbuf text;
-    begin(&d, file, patience, verbose);
+    begin(&d, file, options);
     strbuf_init(&text, FILE_MAX);
     bool ok = read_file(file, &text);
     if (!ok)
@@ -349,7 +371,7 @@ bool dialogue_play(const char *file, int64_t patience, bool verbose)
            d.skipped ? " # SKIP " : "", d.skipped ? d.skipped : "");
     if (!ok) {
         printf("  %s\n", strbuf_str(&d.failure));
-        if (!verbose)
+        if (!options->verbose)
             show_transcript(&d);
     }
     fflush(stdout);

@@ -18,6 +18,12 @@ struct var {
     const char *name, *value;
 };
 
+struct dialogue_options {
+    int64_t patience; /* µs that an event may take */
+    size_t piece;     /* bytes in a write of raw clients; 0: all that there is */
+    bool verbose;     /* print every stanza as it goes */
+};
+
 struct dialogue {
     struct arena *arena;
     const char *file, *title;
@@ -31,8 +37,7 @@ struct dialogue {
     unsigned depth;           /* of macros within macros */
     struct macro *macros;
     const char *skipped; /* why the rest is not played; NULL: it is */
-    int64_t patience;    /* µs that an event may take */
-    bool verbose;
+    const struct dialogue_options *options;
     char run[12]; /* makes names of this run differ from those of others */
 };
 
@@ -43,7 +48,7 @@ bool fail(struct dialogue *d, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void note(struct dialogue *d, const char *who, const char *arrow, const char *what);
 
 /* Plays a whole file. True if all went as it says; otherwise the failure is printed. */
-bool dialogue_play(const char *file, int64_t patience, bool verbose);
+bool dialogue_play(const char *file, const struct dialogue_options *options);
 
 /* Plays statements that stand in `text`, whose first line has number `line`. */
 bool dialogue_statements(struct dialogue *d, const char *text, unsigned line);

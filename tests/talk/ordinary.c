@@ -82,7 +82,7 @@ static bool ordinary_send(struct client *c, const char *data, size_t len)
 {
     struct ordinary *o = c->impl;
     xmpp_send_raw(o->conn, data, len);
-    int64_t until = clock_mono() + c->d->patience;
+    int64_t until = clock_mono() + c->d->options->patience;
     while (!c->gone && xmpp_conn_send_queue_len(o->conn) > 0 && clock_mono() < until)
         xmpp_run_once(c->d->strophe, 1);
     return c->gone || xmpp_conn_send_queue_len(o->conn) == 0;
@@ -151,7 +151,7 @@ bool ordinary_connect(struct client *c, bool direct_tls, const char *password, b
     int rc = xmpp_connect_client(o->conn, env("XMPP_HOST"), (unsigned short)port, on_connection, c);
     if (rc != XMPP_EOK)
         return fail(c->d, "%s: no connection to %s port %lu", c->name, env("XMPP_HOST"), port);
-    int64_t until = clock_mono() + c->d->patience;
+    int64_t until = clock_mono() + c->d->options->patience;
     while (!o->connected && !o->failed && clock_mono() < until)
         xmpp_run_once(c->d->strophe, 100);
     if (expect_failure)

@@ -364,6 +364,17 @@ static bool is_disconnected(struct dialogue *d, char *const *args, const char *b
                 event_say(d, e));
 }
 
+/* Whatever comes before. */
+static bool is_disconnected_eventually(struct dialogue *d, char *const *args, const char *body)
+{
+    (void)body;
+    struct client *c = client_find(d, args[0]);
+    const struct event *e = NULL;
+    while (c && (e = client_next(c, "the end of the connection")) && e->kind != EVENT_GONE)
+        ;
+    return e != NULL;
+}
+
 static bool ignores(struct dialogue *d, char *const *args, const char *body)
 {
     struct client *c = client_find(d, args[0]);
@@ -410,6 +421,7 @@ const struct phrase phrases_client[] = {
     {"NAME receives eventually stream error CONDITION", receives_stream_error_eventually, NULL},
     {"NAME receives the end of the stream", receives_end, NULL},
     {"NAME is disconnected", is_disconnected, "the connection ends, and nothing came before"},
+    {"NAME is disconnected eventually", is_disconnected_eventually, "whatever comes before"},
     {"NAME ignores presence", ignores, "from now on"},
     {"NAME ignores:", ignores, "stanzas like these"},
     {"NAME ignores nothing", ignores_nothing, NULL},

@@ -20,7 +20,7 @@ static bool raw_send(struct client *c, const char *data, size_t len)
 {
     struct raw *r = c->impl;
     if (!r->gathering)
-        return wire_write(r->wire, data, len, r->piece, c->d->patience);
+        return wire_write(r->wire, data, len, r->piece, c->d->options->patience);
     strbuf_add(&r->gathered, data, len);
     return !r->gathered.overflow;
 }
@@ -65,6 +65,7 @@ struct client *raw_connect(struct dialogue *d, const char *name, const char *por
     }
     struct raw *r = mem_new(struct raw);
     r->wire = wire;
+    r->piece = d->options->piece;
     strbuf_init(&r->gathered, GATHERED_MAX);
     struct client *c = client_add(d, name, &raw_ops, r);
     r->reader = stream_reader_new(c);
@@ -83,8 +84,8 @@ bool raw_flush(struct client *c)
 {
     struct raw *r = c->impl;
     r->gathering = false;
-    bool ok =
-        wire_write(r->wire, strbuf_str(&r->gathered), r->gathered.len, r->piece, c->d->patience);
+    bool ok = wire_write(r->wire, strbuf_str(&r->gathered), r->gathered.len, r->piece,
+                         c->d->options->patience);
     strbuf_reset(&r->gathered);
     return ok ? true : fail(c->d, "%s could not send", c->name);
 }
@@ -101,7 +102,7 @@ bool raw_tls(struct client *c, const char *alpn, int version)
     struct err e;
     if (c->gone)
         return fail(c->d, "%s: the connection is closed", c->name);
-    if (!wire_tls(r->wire, domain_of(c), alpn, version, c->d->patience, &e))
+    if (!wire_tls(r->wire, domain_of(c), alpn, version, c->d->options->patience, &e))
         return fail(c->d, "%s: %s", c->name, e.text);
     note(c->d, c->name, "--", "TLS");
     stream_reader_restart(r->reader);

@@ -8,35 +8,34 @@
 
 static void usage(void)
 {
-    fprintf(stderr, "talk [-v] [-t SECONDS] FILE.talk...   play dialogues (-v: show every stanza)\n"
-                    "talk -l                               list the phrases\n"
+    fprintf(stderr, "talk [-v] [-b] [-t SECONDS] FILE.talk...   play dialogues\n"
+                    "  -v   show every stanza as it goes\n"
+                    "  -b   raw clients write byte by byte\n"
+                    "  -t   how long an event may take (10)\n"
+                    "talk -l                                    list the phrases\n"
                     "Run it below tests/with-server, or by tests/talk/run.\n");
     exit(64);
 }
 
 int main(int argc, char **argv)
 {
-    int64_t patience = 10 * CLOCK_SEC;
-    bool verbose = false;
+    struct dialogue_options options = {.patience = 10 * CLOCK_SEC};
     unsigned failed = 0;
-    for (int opt; (opt = getopt(argc, argv, "vt:l")) != -1;) {
-        if (opt == 'v') {
-            verbose = true;
-        } else if (opt == 't') {
-            patience = strtol(optarg, NULL, 10) * CLOCK_SEC;
-        } else if (opt == 'l') {
-            dialogue_help();
-            return 0;
-        } else {
-            usage();
+    for (int opt; (opt = getopt(argc, argv, "bvt:l")) != -1;) {
+        switch (opt) {
+        case 'b': options.piece = 1; break;
+        case 'v': options.verbose = true; break;
+        case 't': options.patience = strtol(optarg, NULL, 10) * CLOCK_SEC; break;
+        case 'l': dialogue_help(); return 0;
+        default: usage();
         }
     }
-    if (optind == argc || patience <= 0)
+    if (optind == argc || options.patience <= 0)
         usage();
     signal(SIGPIPE, SIG_IGN);
     xmpp_initialize();
     for (int i = optind; i < argc; i++)
-        failed += !dialogue_play(argv[i], patience, verbose);
+        failed += !dialogue_play(argv[i], &options);
     xmpp_shutdown();
     printf("%u passed, %u failed\n", (unsigned)(argc - optind) - failed, failed);
     return failed ? 1 : 0;
