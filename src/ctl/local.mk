@@ -11,6 +11,6 @@ jackdawctl_SOURCES = \
 	src/ctl/shell.c src/ctl/shell.h \
 	src/ctl/words.c
 jackdawctl_CPPFLAGS = $(AM_CPPFLAGS) \
-	-DJACKDAW_SOCKET_DEFAULT='"$(localstatedir)/lib/jackdaw/jackdaw.sock"'
+	-DJACKDAW_SOCKET_DEFAULT='"/var/lib/jackdaw/jackdaw.sock"'
 jackdawctl_CFLAGS = $(AM_CFLAGS) $(STROPHE_CFLAGS) $(EDIT_CFLAGS)
 jackdawctl_LDADD = libbase.la $(JANSSON_LIBS) $(STROPHE_LIBS) $(EDIT_LIBS)
