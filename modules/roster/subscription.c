@@ -124,18 +124,35 @@ struct newcomer {
     struct jid *jid;
 };
 
-static void tell_presence(void *arg, int result)
+static void tell_presence(struct newcomer *n)
 {
-    struct newcomer *n = arg;
     struct session *s;
     TAILQ_FOREACH (s, &n->account->sessions, link) {
-        if (result < 0 || !session_available(s))
+        if (!session_available(s))
             continue;
         struct stanza *st = stanza_edit(s->presence);
         stanza_set_to(st, n->jid);
         route(st, NULL);
         stanza_unref(&st);
     }
+}
+
+/* A permission that could not be stored was not given: until the roster has been read again, nobody
+ * is to see more than before. */
+static void take_back(struct newcomer *n)
+{
+    struct contact *c = contact_find(n->account, n->jid);
+    if (c)
+        c->subscription &= ~(unsigned)SUBSCRIBED_FROM;
+}
+
+static void permission_written(void *arg, int result)
+{
+    struct newcomer *n = arg;
+    if (result == 0)
+        tell_presence(n);
+    else
+        take_back(n);
     jid_free(&n->jid);
     free(n);
 }
@@ -146,7 +163,7 @@ static void greet(struct work *w, const struct jid *contact)
 {
     struct newcomer *n = mem_new(struct newcomer);
     *n = (struct newcomer){w->account, jid_dup(contact)};
-    work_then(w, tell_presence, n);
+    work_then(w, permission_written, n);
 }
 
 /* Sections 3.2.2, 3.3.3: who may not see our presence any more sees us leave. */
