@@ -18,4 +18,13 @@ check_PROGRAMS += tests/unit/test-cache
 tests_unit_test_cache_SOURCES = tests/unit/test-cache.c $(store_test_bed)
 tests_unit_test_cache_CFLAGS = $(store_test_cflags)
 tests_unit_test_cache_LDADD = libcache.la $(store_test_libs)
+
+# With the modules: linked as the server is.
+check_PROGRAMS += tests/unit/test-statements
+tests_unit_test_statements_SOURCES = tests/unit/test-statements.c $(store_test_bed)
+tests_unit_test_statements_CPPFLAGS = $(AM_CPPFLAGS) -DMODULE_DIR='"$(abs_builddir)/modules/.libs"'
+tests_unit_test_statements_CFLAGS = $(store_test_cflags) -pthread
+tests_unit_test_statements_LDFLAGS = $(jackdawd_LDFLAGS)
+tests_unit_test_statements_LDADD = $(jackdawd_LDADD) $(CHECK_LIBS)
+tests_unit_test_statements_DEPENDENCIES = $(jackdawd_DEPENDENCIES) $(module_LTLIBRARIES)
 endif
