@@ -51,8 +51,13 @@ quietly() { # NAME COMMAND...: runs it with its output in the log; its status
     local log
     log=$(log_of "$1")
     shift
-    timeout --kill-after=10 "$LIMIT" "$@" >"$log" 2>&1 </dev/null
+    # Not in the foreground, so that an interrupt is heard at once and passed on.
+    timeout --kill-after=10 "$LIMIT" "$@" >"$log" 2>&1 </dev/null &
+    child=$!
+    wait "$child"
 }
+child=
+trap '[ -z "$child" ] || { kill -TERM "$child" && wait "$child"; } 2>/dev/null; exit 130' INT TERM
 
 why_of() { # STATUS
     if [ "$1" = 124 ]; then echo "took over $LIMIT s"; else echo "status $1"; fi

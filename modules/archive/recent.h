@@ -25,6 +25,7 @@ void recent_add(struct recent *r, uint32_t max, int64_t origin, int64_t id);
 /* The entry with this origin, NULL if it is not remembered. Valid until the next recent_add(). */
 struct recent_entry *recent_find(const struct recent *r, int64_t origin);
 
+/* Forgets everything and frees the memory. */
 void recent_clear(struct recent *r);
 
 #endif
