@@ -2,7 +2,8 @@
 
 #include <ctype.h>
 #include <stdarg.h>
-#include <sys/random.h>
+#include <wchar.h>
+#include <wctype.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -11,6 +12,7 @@
 
 #define FILE_MAX (1U << 20)
 #define TRANSCRIPT_MAX (4U << 20)
+#define NOTE_MAX 2000       /* bytes of one note */
 #define TRANSCRIPT_SHOWN 40 /* lines of it after a failure */
 #define WORDS_MAX 24
 #define ARGS_MAX 8
@@ -44,11 +46,36 @@ bool fail(struct dialogue *d, const char *fmt, ...)
     return false;
 }
 
+/* Bytes of the character at `s` if it is UTF-8 that a terminal may have, else 0. */
+static size_t printable(const char *s)
+{
+    wchar_t c;
+    mbstate_t state = {0};
+    size_t len = mbrtowc(&c, s, MB_CUR_MAX, &state);
+    return len > 0 && len <= MB_CUR_MAX && (iswprint((wint_t)c) || c == '\n') ? len : 0;
+}
+
+/* What is sent may be anything; what is printed is text. */
+static void add_printable(struct strbuf *out, const char *s, size_t max)
+{
+    for (const char *end = s + strnlen(s, max); s < end;) {
+        size_t len = printable(s);
+        if (len)
+            strbuf_add(out, s, len);
+        else
+            strbuf_printf(out, "{x:%02x}", (unsigned char)*s);
+        s += len ? len : 1;
+    }
+}
+
 void note(struct dialogue *d, const char *who, const char *arrow, const char *what)
 {
-    strbuf_printf(&d->transcript, "  %4u %s %s %.2000s\n", d->line, who, arrow, what);
+    size_t from = d->transcript.len;
+    strbuf_printf(&d->transcript, "  %4u %s %s ", d->line, who, arrow);
+    add_printable(&d->transcript, what, NOTE_MAX);
+    strbuf_putc(&d->transcript, '\n');
     if (d->options->verbose)
-        printf("  %4u %s %s %s\n", d->line, who, arrow, what);
+        fputs(strbuf_str(&d->transcript) + from, stdout);
 }
 
 static bool is_param(const char *word)

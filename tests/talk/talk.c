@@ -1,4 +1,5 @@
 /* talk: plays dialogues with an XMPP server. See tests/talk/README.md. */
+#include <locale.h>
 #include <signal.h>
 #include <strophe.h>
 #include <unistd.h>
@@ -32,6 +33,8 @@ int main(int argc, char **argv)
     }
     if (optind == argc || options.patience <= 0)
         usage();
+    if (!setlocale(LC_CTYPE, "C.UTF-8"))
+        setlocale(LC_CTYPE, "");
     signal(SIGPIPE, SIG_IGN);
     xmpp_initialize();
     for (int i = optind; i < argc; i++)
