@@ -270,6 +270,7 @@ static void resolved(struct job *job)
     struct pgtarget_job *j = CONTAINER_OF(job, struct pgtarget_job, job);
     struct pgconn *c = j->user;
     c->resolving = NULL;
+    atomic_store(&shared(c)->resolving, false);
     if (c->closing)
         c->closed(c);
     else if (j->addresses)
@@ -285,10 +286,18 @@ static void connect_now(struct pgconn *c)
         connect_with(c, NULL);
         return;
     }
+    /* One at a time in the process: a name server that hangs holds one thread of the pool, not all.
+     */
+    if (atomic_exchange(&shared(c)->resolving, true)) {
+        timer_set(c->worker, &c->timer, BACKOFF_MIN);
+        return;
+    }
     set_state(c, PGCONN_RESOLVING);
     c->resolving = pgtarget_resolve(&shared(c)->target, c->worker, resolved, c);
-    if (!c->resolving)
+    if (!c->resolving) {
+        atomic_store(&shared(c)->resolving, false);
         pgconn_drop(c, "the offload pool is full");
+    }
 }
 
 void pgconn_open(struct pgconn *c)

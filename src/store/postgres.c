@@ -51,6 +51,7 @@ static int postgres_open(struct store *s, struct err *e)
     struct pg_store *ps = mem_new(struct pg_store);
     s->state = ps;
     atomic_init(&ps->away, 0);
+    atomic_init(&ps->resolving, false);
     for (unsigned i = 0; i < s->n_stmts; i++) {
         if (s->stmts[i]->n_params > PGWIRE_PARAMS_MAX)
             return err_set(e, "statement %s has too many parameters", s->stmts[i]->name);

@@ -10,8 +10,9 @@
 
 struct pg_store {
     struct pgtarget target;
-    PGconn *admin;    /* while the store is being opened or checked */
-    atomic_uint away; /* connections that were lost or could not be made */
+    PGconn *admin;         /* while the store is being opened or checked */
+    atomic_uint away;      /* connections that were lost or could not be made */
+    atomic_bool resolving; /* one of them has its host's name resolved */
 };
 
 /* A connection that takes the batches of one lane (pgwriter.c). */
