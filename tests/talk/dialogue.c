@@ -318,16 +318,14 @@ static bool read_file(const char *name, struct strbuf *out)
     return !out->overflow;
 }
 
-/* Macros that all dialogues share, whatever directory beside the file `macros` they are in. */
 static bool load_macros(struct dialogue *d)
 {
-    const char *slash = strrchr(d->file, '/');
-    const char *name =
-        slash ? arena_printf(d->arena, "%.*s/../macros", (int)(slash - d->file), d->file)
-              : "../macros";
     struct strbuf text;
+    if (!d->options->macros)
+        return true;
     strbuf_init(&text, FILE_MAX);
-    bool ok = !read_file(name, &text) || dialogue_statements(d, strbuf_str(&text), 0);
+    bool ok = read_file(d->options->macros, &text) ? dialogue_statements(d, strbuf_str(&text), 0)
+                                                   : fail(d, "cannot read %s", d->options->macros);
     strbuf_free(&text);
     return ok;
 }

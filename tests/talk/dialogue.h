@@ -19,9 +19,10 @@ struct var {
 };
 
 struct dialogue_options {
-    int64_t patience; /* µs that an event may take */
-    size_t piece;     /* bytes in a write of raw clients; 0: all that there is */
-    bool verbose;     /* print every stanza as it goes */
+    const char *macros; /* file of phrases that all dialogues share; NULL: none */
+    int64_t patience;   /* µs that an event may take */
+    size_t piece;       /* bytes in a write of raw clients; 0: all that there is */
+    bool verbose;       /* print every stanza as it goes */
 };
 
 struct dialogue {

@@ -9,10 +9,11 @@
 
 static void usage(void)
 {
-    fprintf(stderr, "talk [-v] [-b] [-t SECONDS] FILE.talk...   play dialogues\n"
+    fprintf(stderr, "talk [-v] [-b] [-t SECONDS] [-m MACROS] FILE.talk...   play dialogues\n"
                     "  -v   show every stanza as it goes\n"
                     "  -b   raw clients write byte by byte\n"
                     "  -t   how long an event may take (10)\n"
+                    "  -m   a file of phrases made of phrases\n"
                     "talk -l                                    list the phrases\n"
                     "Run it below tests/with-server, or by tests/talk/run.\n");
     exit(64);
@@ -22,10 +23,11 @@ int main(int argc, char **argv)
 {
     struct dialogue_options options = {.patience = 10 * CLOCK_SEC};
     unsigned failed = 0;
-    for (int opt; (opt = getopt(argc, argv, "bvt:l")) != -1;) {
+    for (int opt; (opt = getopt(argc, argv, "bvt:m:l")) != -1;) {
         switch (opt) {
         case 'b': options.piece = 1; break;
         case 'v': options.verbose = true; break;
+        case 'm': options.macros = optarg; break;
         case 't': options.patience = strtol(optarg, NULL, 10) * CLOCK_SEC; break;
         case 'l': dialogue_help(); return 0;
         default: usage();
