@@ -251,13 +251,13 @@ static void say_drained(void *arg)
  * is given up. */
 static void give_up_draining(struct timer *t)
 {
-    struct errand *errand = CONTAINER_OF(t, struct errand, limit);
     struct home *h = home_self();
     log_warn("server", NULL, "worker %u: giving up what could not be finished", h->index);
     h->when_idle = NULL;
     h->given_up = true;
-    conn_abort_closing();
-    errand_done(errand);
+    fiber_cancel_all(h->worker);
+    t->fn = wait_for_closing;
+    timer_set(h->worker, t, CLOCK_MS);
 }
 
 static void worker_drain(struct errand *errand)
@@ -282,7 +282,7 @@ static void worker_end(struct errand *errand)
     store_detach(worker_self(), store_closed, errand);
 }
 
-/* What was given up is still named by fibers that wait: it goes with the process. */
+/* What was given up may still be named by writes that wait: it goes with the process. */
 static void worker_home_stop(struct errand *errand)
 {
     if (!home_self()->given_up)
@@ -301,12 +301,13 @@ static void stop(struct parts *p)
     if (server.crew) {
         on_each_worker(worker_end);
         on_each_worker(worker_home_stop);
-        crew_stop(&server.crew);
     }
+    if (server.store) /* before the crew: its threads answer to workers */
+        store_free(&server.store);
+    if (server.crew)
+        crew_stop(&server.crew);
     if (p->modules_started)
         modules_stop(p->modules);
-    if (server.store)
-        store_free(&server.store);
     tls_unref(&server.tls);
     modules_free(&p->modules);
     config_free(&p->config);

@@ -223,7 +223,7 @@ void fibers_init(struct worker *w)
     fs->retry.fn = on_retry;
 }
 
-void fibers_close(struct worker *w)
+void fiber_cancel_all(struct worker *w)
 {
     struct fiber *f;
     w->fibers.closing = true;

@@ -38,6 +38,9 @@ int64_t fiber_deadline(void);
 void fiber_cancel(struct fiber *f);
 bool fiber_cancelled(void);
 
+/* Cancels every fiber of this worker, also those to come: it is about to stop. Own worker only. */
+void fiber_cancel_all(struct worker *w);
+
 enum wait_result { WAIT_OK = 0, WAIT_TIMEOUT = -1, WAIT_CANCELLED = -2 };
 
 /* A promise is one answer that one fiber waits for. Two references: the waiter's and the

@@ -77,9 +77,6 @@ void fibers_offer(struct worker *w);
 /* Makes those ready that have yielded. */
 void fibers_next_turn(struct worker *w);
 
-/* Cancels every fiber, and every one to come. */
-void fibers_close(struct worker *w);
-
 /* offload.c: the pool of a crew. NULL and `e` on failure. Stopping joins the threads; jobs that
  * have not begun never run. */
 struct offload *offload_new(const struct crew_conf *conf, struct err *e);

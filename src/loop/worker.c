@@ -223,7 +223,7 @@ static void wake_all(struct crew *crew)
 static void wind_up(struct worker *w)
 {
     struct crew *crew = w->crew;
-    fibers_close(w);
+    fiber_cancel_all(w);
     settle(w);
     while (w->fibers.live_count > 0)
         turn(w);
