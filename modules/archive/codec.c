@@ -1,5 +1,6 @@
 #include "codec.h"
 
+#include <pthread.h>
 #include <zlib.h>
 
 #define MESSAGE_MAX ((size_t)16 << 20)
@@ -21,32 +22,56 @@ static const char dictionary_1[] =
     "<stanza-id xmlns='urn:xmpp:sid:0' by='<active xmlns='http://jabber.org/protocol/chatstates'/>"
     "</body></message><message type='chat' id='<message xml:lang='en' type='chat' id='<body>";
 
-/* One compressor and one decompressor per thread: making them costs more than using them. */
-static _Thread_local z_stream *deflater, *inflater;
+/* One compressor and one decompressor per thread: making them costs more than using them. They go
+ * with it. */
+struct codec {
+    z_stream deflater, inflater;
+};
+
+static pthread_key_t codec_key;
+
+static void codec_free(void *ptr)
+{
+    struct codec *c = ptr;
+    deflateEnd(&c->deflater);
+    inflateEnd(&c->inflater);
+    free(c);
+}
+
+__attribute__((constructor)) static void codec_init(void)
+{
+    INVARIANT(pthread_key_create(&codec_key, codec_free) == 0);
+}
+
+static struct codec *codec_get(void)
+{
+    struct codec *c = pthread_getspecific(codec_key);
+    if (c)
+        return c;
+    c = mem_new(struct codec);
+    INVARIANT(deflateInit2(&c->deflater, Z_BEST_SPEED, Z_DEFLATED, WINDOW_BITS, MEM_LEVEL,
+                           Z_DEFAULT_STRATEGY) == Z_OK);
+    INVARIANT(inflateInit2(&c->inflater, WINDOW_BITS) == Z_OK);
+    INVARIANT(pthread_setspecific(codec_key, c) == 0);
+    return c;
+}
 
 static z_stream *deflater_get(void)
 {
-    if (!deflater) {
-        deflater = mem_new(z_stream);
-        INVARIANT(deflateInit2(deflater, Z_BEST_SPEED, Z_DEFLATED, WINDOW_BITS, MEM_LEVEL,
-                               Z_DEFAULT_STRATEGY) == Z_OK);
-    }
-    INVARIANT(deflateReset(deflater) == Z_OK);
-    INVARIANT(deflateSetDictionary(deflater, (const Bytef *)dictionary_1,
-                                   sizeof(dictionary_1) - 1) == Z_OK);
-    return deflater;
+    z_stream *z = &codec_get()->deflater;
+    INVARIANT(deflateReset(z) == Z_OK);
+    INVARIANT(deflateSetDictionary(z, (const Bytef *)dictionary_1, sizeof(dictionary_1) - 1) ==
+              Z_OK);
+    return z;
 }
 
 static z_stream *inflater_get(void)
 {
-    if (!inflater) {
-        inflater = mem_new(z_stream);
-        INVARIANT(inflateInit2(inflater, WINDOW_BITS) == Z_OK);
-    }
-    INVARIANT(inflateReset(inflater) == Z_OK);
-    INVARIANT(inflateSetDictionary(inflater, (const Bytef *)dictionary_1,
-                                   sizeof(dictionary_1) - 1) == Z_OK);
-    return inflater;
+    z_stream *z = &codec_get()->inflater;
+    INVARIANT(inflateReset(z) == Z_OK);
+    INVARIANT(inflateSetDictionary(z, (const Bytef *)dictionary_1, sizeof(dictionary_1) - 1) ==
+              Z_OK);
+    return z;
 }
 
 /* Appends `plain` compressed; false if that would not be shorter. */

@@ -1,7 +1,9 @@
 #include "core/server.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -209,11 +211,24 @@ static int configure(struct parts *p, const struct server_args *args, struct err
     return modules_instantiate(p->modules, p->config, e);
 }
 
+/* What the server writes is nobody else's business: the store holds keys and messages. */
+static int prepare_data_dir(struct parts *p, struct err *e)
+{
+    const char *dir = p->config->data_dir;
+    umask(S_IRWXG | S_IRWXO);
+    if (mkdir(dir, S_IRWXU) < 0 && errno != EEXIST)
+        return err_set(e, "cannot make data_dir %s: %s", dir, strerror(errno));
+    if (access(dir, R_OK | W_OK | X_OK) < 0)
+        return err_set(e, "data_dir %s: %s (its owner must be the user the server runs as)", dir,
+                       strerror(errno));
+    return 0;
+}
+
 static int start(struct parts *p, struct err *e)
 {
     static int (*const steps[])(struct parts *, struct err *) = {
-        start_store,   start_crew,  start_cache,     start_tls,
-        start_modules, start_admin, start_listeners,
+        prepare_data_dir, start_store,   start_crew,      start_cache,
+        start_tls,        start_modules, start_listeners, start_admin,
     };
     bus_set_loopback(p->config->bus == BUS_LOOPBACK);
     router_init();
