@@ -24,7 +24,6 @@ struct home {
     TAILQ_HEAD(, entity) idle;    /* evictable, oldest first */
     unsigned n_idle;
     bool stopping;
-    bool given_up;                /* stopped with work unfinished: nothing of it is freed */
     void (*when_idle)(void *arg); /* NULL: nobody waits */
     void *when_idle_arg;
     struct strbuf *scratch; /* for writing a stanza before it is copied to a connection */

@@ -269,7 +269,6 @@ static void give_up_draining(struct timer *t)
     struct home *h = home_self();
     log_warn("server", NULL, "worker %u: giving up what could not be finished", h->index);
     h->when_idle = NULL;
-    h->given_up = true;
     fiber_cancel_all(h->worker);
     t->fn = wait_for_closing;
     timer_set(h->worker, t, CLOCK_MS);
@@ -297,10 +296,12 @@ static void worker_end(struct errand *errand)
     store_detach(worker_self(), store_closed, errand);
 }
 
-/* What was given up may still be named by writes that wait: it goes with the process. */
+/* By now the store has answered every write and every fiber has ended; if something is at work all
+ * the same, its memory goes with the process. */
 static void worker_home_stop(struct errand *errand)
 {
-    if (!home_self()->given_up)
+    struct home *h = home_self();
+    if (h->n_idle == h->n_entities)
         home_stop();
     errand_done(errand);
 }
@@ -333,6 +334,8 @@ static void stop(struct parts *p)
 static void block_signals(sigset_t *set)
 {
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ,
+           SIG_IGN); /* a file at its limit is an error of write(), for the store to report */
     sigemptyset(set);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGINT);
