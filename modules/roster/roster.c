@@ -209,7 +209,7 @@ static void roster_account_removed(struct module_inst *inst, struct work *w)
 }
 
 static const struct option roster_options[] = {
-    OPTION_INT_AT(struct roster_conf, contacts_max, "1000", 1, 100000, .reloadable = true,
+    OPTION_INT_AT(struct roster_conf, contacts_max, "1000", 1, 10000, .reloadable = true,
                   .help = "Contacts in one roster"),
     OPTION_INT_AT(struct roster_conf, requests_max, "100", 0, 10000, .reloadable = true,
                   .help = "Unanswered subscription requests that are kept for one account"),
