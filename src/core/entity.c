@@ -213,6 +213,7 @@ static void entity_kick(struct home *h, struct entity *e)
     if (e->running || e->waiting_for_fiber)
         return;
     leave_idle(h, e);
+    h->kicks++;
     e->running = true;
     if (fiber_spawn(h->worker, FIBER_NORMAL, entity_run, e))
         return;

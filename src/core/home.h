@@ -23,7 +23,9 @@ struct home {
     TAILQ_HEAD(, entity) waiting; /* for a fiber */
     TAILQ_HEAD(, entity) idle;    /* evictable, oldest first */
     unsigned n_idle;
+    uint64_t kicks; /* how often an entity has begun to handle its mail */
     bool stopping;
+    bool given_up; /* stopping took too long: what is under way is not waited for any more */
     void (*when_idle)(void *arg); /* NULL: nobody waits */
     void *when_idle_arg;
     struct strbuf *scratch; /* for writing a stanza before it is copied to a connection */

@@ -182,6 +182,10 @@ static void handle_kept(struct entity *e, struct item *item)
     struct session *s = session_find(item->session);
     struct sent *sent = s ? receipt_sent(s, item->seq) : NULL;
     INVARIANT(sent);
+    if (s->owner != e->owner) { /* the account has been removed meanwhile */
+        receipt_done(s, item->seq);
+        return;
+    }
     item->st = stanza_ref(sent->st);
     struct work w = work_of(e, item, item->st->to);
     w.session = s;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -47,8 +48,7 @@ struct errand {
     struct post post;
     void (*fn)(struct errand *errand);
     struct round *round;
-    struct timer limit; /* worker_drain() */
-    int64_t until;
+    struct timer limit; /* of what may take long */
 };
 
 /* The errands of all workers, which go on side by side. */
@@ -241,49 +241,88 @@ static int start(struct parts *p, struct err *e)
 
 /* ---- stop, in the opposite order ---- */
 
-/* Waits until the last bytes of every connection have gone out. */
-static void wait_for_closing(struct timer *t)
-{
-    struct errand *errand = CONTAINER_OF(t, struct errand, limit);
-    if (conn_closing() > 0 && worker_now(worker_self()) < errand->until) {
-        timer_set(worker_self(), t, CLOSING_CHECK);
-        return;
-    }
-    conn_abort_closing();
-    errand_done(errand);
-}
+static int64_t stop_until;         /* when what is still under way is given up */
+static atomic_uint_fast64_t kicks; /* of all homes, added up by a round of worker_settle() */
 
-/* Everything of this worker has been dealt with. */
-static void say_drained(void *arg)
+static void set_limit(struct errand *errand, void (*fired)(struct timer *t))
 {
-    struct errand *errand = arg;
-    timer_clear(worker_self(), &errand->limit);
-    errand->limit.fn = wait_for_closing;
-    timer_set(worker_self(), &errand->limit, CLOCK_MS);
+    int64_t left = stop_until - clock_mono();
+    errand->limit.fn = fired;
+    timer_set(worker_self(), &errand->limit, left > 0 ? left : 1);
 }
 
 /* A store that does not answer must not keep the server from ending: what has not been acknowledged
  * is given up. */
-static void give_up_draining(struct timer *t)
+static void give_up(struct timer *t)
 {
     struct home *h = home_self();
     log_warn("server", NULL, "worker %u: giving up what could not be finished", h->index);
     h->when_idle = NULL;
+    h->given_up = true;
     fiber_cancel_all(h->worker);
-    t->fn = wait_for_closing;
-    timer_set(h->worker, t, CLOCK_MS);
+    errand_done(CONTAINER_OF(t, struct errand, limit));
 }
 
-static void worker_drain(struct errand *errand)
+/* Everything of this worker has been dealt with. */
+static void settled(void *arg)
+{
+    struct errand *errand = arg;
+    timer_clear(worker_self(), &errand->limit);
+    atomic_fetch_add(&kicks, home_self()->kicks);
+    errand_done(errand);
+}
+
+static void worker_settle(struct errand *errand)
 {
     struct home *h = home_self();
-    h->stopping = true;
+    if (h->given_up) {
+        errand_done(errand);
+        return;
+    }
+    set_limit(errand, give_up);
+    home_when_idle(h, settled, errand);
+}
+
+static void worker_close(struct errand *errand)
+{
+    home_self()->stopping = true;
     server_unlisten();
     streams_close_all(STREAM_SYSTEM_SHUTDOWN);
-    errand->until = worker_now(h->worker) + server.config->limits.stop_timeout;
-    errand->limit.fn = give_up_draining;
-    timer_set(h->worker, &errand->limit, server.config->limits.stop_timeout);
-    home_when_idle(h, say_drained, errand);
+    errand_done(errand);
+}
+
+/* Waits until the last bytes of every connection have gone out. */
+static void wait_for_closing(struct timer *t)
+{
+    if (conn_closing() > 0 && clock_mono() < stop_until) {
+        timer_set(worker_self(), t, CLOSING_CHECK);
+        return;
+    }
+    conn_abort_closing();
+    errand_done(CONTAINER_OF(t, struct errand, limit));
+}
+
+static void worker_flush(struct errand *errand)
+{
+    errand->limit.fn = wait_for_closing;
+    timer_set(worker_self(), &errand->limit, CLOCK_MS);
+}
+
+/* What one worker ends with may be the beginning of something for another that was idle already.
+ * All are done when all were idle, and then again without anything to do in between: whatever was
+ * on its way from one to another at the first time has arrived before the second. */
+static void drain(void)
+{
+    uint64_t before, now = UINT64_MAX;
+    stop_until = clock_mono() + server.config->limits.stop_timeout;
+    on_each_worker(worker_close);
+    do {
+        before = now;
+        atomic_store(&kicks, 0);
+        on_each_worker(worker_settle);
+        now = atomic_load(&kicks);
+    } while (now != before);
+    on_each_worker(worker_flush);
 }
 
 static void store_closed(void *errand)
@@ -311,7 +350,7 @@ static void stop(struct parts *p)
     if (p->admin)
         admin_server_stop(&p->admin);
     if (server.crew)
-        on_each_worker(worker_drain);
+        drain();
     if (server.cache)
         presence_cache_stop(&server.cache);
     if (server.crew) {
@@ -322,6 +361,7 @@ static void stop(struct parts *p)
         store_free(&server.store);
     if (server.crew)
         crew_stop(&server.crew);
+    server_listen_free();
     if (p->modules_started)
         modules_stop(p->modules);
     tls_unref(&server.tls);

@@ -80,3 +80,12 @@ void server_unlisten(void)
     for (unsigned i = 0; i < n_open; i++)
         listener_close(&open_listeners[i].per_worker[me]);
 }
+
+void server_listen_free(void)
+{
+    for (unsigned i = 0; i < n_open; i++)
+        free(open_listeners[i].per_worker);
+    mem_free(&open_listeners);
+    mem_free(&facts);
+    n_open = 0;
+}

@@ -11,4 +11,7 @@ MUST_CHECK int server_listen(struct err *e);
 /* Closes those of the calling worker. */
 void server_unlisten(void);
 
+/* Frees what server_listen() has made; the workers have ended. */
+void server_listen_free(void);
+
 #endif

@@ -30,6 +30,7 @@ struct session *session_new(struct entity *account, struct stream *stream, const
     struct session *s = mem_new(struct session);
     s->id = home_new_id(h);
     s->account = account;
+    s->owner = account->owner;
     s->jid = full_jid(account->jid, resource);
     s->stream = stream;
     s->since = clock_wall();

@@ -15,6 +15,7 @@ struct stream;
 struct session {
     uint64_t id; /* unique in this process, never used again */
     struct entity *account;
+    uint64_t owner;          /* the account's number when it was bound */
     const struct jid *jid;   /* full; owned */
     struct stream *stream;   /* NULL once its connection has gone */
     int64_t since;           /* wall µs of binding */

@@ -45,6 +45,8 @@ static enum hook_result probe_message_in(struct module_inst *inst, struct work *
     if (home_of(w->account->jid->bare_hash) != home_of_self())
         atomic_fetch_add(&probe.strayed, 1);
     if (w->st->type == TYPE_ERROR) {
+        if (atomic_load(&probe.park_errors))
+            (void)!wait_for_release();
         atomic_fetch_add(&probe.errors[stanza_error_of(w->st)], 1);
         return HOOK_HANDLED;
     }

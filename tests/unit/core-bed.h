@@ -13,6 +13,7 @@ struct probe {
     atomic_int errors[SE_COUNT]; /* error messages, by condition */
     atomic_int strayed;          /* messages handled where their entity has no home */
     atomic_bool park;            /* a message with a body "park" waits until probe_release() */
+    atomic_bool park_errors;     /* so does every error message */
     atomic_int parked;           /* how many wait */
     atomic_int timeouts;         /* how many waits ended with the deadline */
     atomic_int loads;            /* accounts loaded */

@@ -48,6 +48,22 @@ START_TEST(a_stop_cancels_parked_handlers)
 }
 END_TEST
 
+/* A worker that has nothing left to do when the server stops gets something from another that has:
+ * here an error for an account that must be loaded first. */
+START_TEST(a_stop_waits_for_what_crosses)
+{
+    start(_i, "limits { stanza_deadline = \"100ms\" }");
+    struct jid *a = bed_account(0), *b = bed_account(1);
+    probe.park = probe.park_errors = true;
+    bed_send(a, b, "park");
+    bed_until(&probe.parked, 1);
+    bed_stop();
+    ck_assert_int_eq(probe.errors[SE_REMOTE_SERVER_TIMEOUT], 1);
+    jid_free(&a);
+    jid_free(&b);
+}
+END_TEST
+
 START_TEST(an_entity_may_go_while_something_comes)
 {
     start(_i, "limits { entity_idle = \"1ms\" }");
@@ -281,11 +297,59 @@ START_TEST(answers_may_come_after_the_session_has_ended)
 }
 END_TEST
 
+static int delete_account(struct work *w, void *arg)
+{
+    (void)arg;
+    return account_delete(w);
+}
+
+static void delete_it(void *arg)
+{
+    ck_assert_int_eq(account_do(((struct sending *)arg)->from, delete_account, NULL), 0);
+}
+
+static int create_again(struct work *w, void *arg)
+{
+    (void)arg;
+    return account_create(w);
+}
+
+static void create_it(void *arg)
+{
+    ck_assert_int_eq(account_do(((struct sending *)arg)->from, create_again, NULL), 0);
+}
+
+/* An account that has been removed keeps no copies of what is still under way, nor does one that
+ * is made anew under its name. */
+START_TEST(a_removed_account_keeps_no_copies)
+{
+    start(_i % 2, "");
+    struct sending s = {.from = bed_account(0)};
+    for (int i = 0; i < 3; i++)
+        s.to[i] = bed_account(1);
+    probe.park = true;
+    bed_fiber(bind_it, &s);
+    bed_on(0, receive_all, &s);
+    bed_until(&probe.parked, 3);
+    bed_fiber(delete_it, &s);
+    if (_i >= 2)
+        bed_fiber(create_it, &s);
+    bed_release();
+    bed_until(&probe.handled, 3);
+    bed_stop();
+    ck_assert_int_eq(probe.kept, 0);
+    jid_free(&s.from);
+    for (int i = 0; i < 3; i++)
+        jid_free(&s.to[i]);
+}
+END_TEST
+
 int main(void)
 {
     const TTest *const tests[] = {
         a_parked_handler_ends_with_its_deadline,
         a_stop_cancels_parked_handlers,
+        a_stop_waits_for_what_crosses,
         an_entity_may_go_while_something_comes,
         mailboxes_may_be_full_in_both_directions,
         one_source_does_not_fill_a_mailbox,
@@ -300,6 +364,7 @@ int main(void)
     tcase_set_timeout(t, 120);
     for (size_t i = 0; i < ARRAY_LEN(tests); i++)
         tcase_add_loop_test(t, tests[i], 0, (int)ARRAY_LEN(buses));
+    tcase_add_loop_test(t, a_removed_account_keeps_no_copies, 0, 2 * (int)ARRAY_LEN(buses));
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);
