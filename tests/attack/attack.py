@@ -1,0 +1,239 @@
+"""What the attacks share: connections whose bytes are all ours, blocking, one thread each.
+
+A test begins with `main(checks)`: it starts a throwaway server for itself unless one is there (tests/with-server), runs
+every check, says what was tried and what came of it, and exits with 1 if anything went wrong."""
+
+import base64
+import functools
+import hashlib
+import hmac
+import json
+import os
+import re
+import shlex
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ET
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+PATIENCE = 30  # seconds for anything that must come; a sanitizer is slow
+HEADER = (
+    "<?xml version='1.0'?><stream:stream xmlns='jabber:client' version='1.0' "
+    "xmlns:stream='http://etherx.jabber.org/streams' to='localhost'>"
+)
+SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
+BIND = "urn:ietf:params:xml:ns:xmpp-bind"
+
+
+class Failed(Exception):
+    """What must be is not."""
+
+
+class Gone(Exception):
+    """The server has ended the connection."""
+
+
+def expect(truth, words):
+    if not truth:
+        raise Failed(words)
+
+
+@functools.lru_cache(maxsize=None)
+def salted(password, salt, iterations):
+    return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, iterations)
+
+
+@functools.lru_cache(maxsize=None)
+def tls_context():
+    return ssl.create_default_context(cafile=os.environ["XMPP_CA_FILE"])
+
+
+class Raw:
+    """A connection. What was received and not yet asked for waits in `got`."""
+
+    def __init__(self, direct=True):
+        port = os.environ["XMPP_PORT_TLS" if direct else "XMPP_PORT"]
+        self.sock = socket.create_connection((os.environ["XMPP_HOST"], int(port)), PATIENCE)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.got = ""
+        if direct:
+            self.secure()
+
+    def secure(self):
+        self.sock = tls_context().wrap_socket(self.sock, server_hostname="localhost")
+
+    def send(self, text):
+        try:
+            self.sock.sendall(text if isinstance(text, bytes) else text.encode())
+        except (OSError, ssl.SSLError) as e:
+            raise Gone(str(e)) from e
+
+    def more(self):
+        try:
+            data = self.sock.recv(65536)
+        except socket.timeout as e:
+            raise Failed(f"nothing came; the last was {self.got[-300:]!r}") from e
+        except (OSError, ssl.SSLError) as e:
+            raise Gone(f"{e}; the last was {self.got[-300:]!r}") from e
+        if not data:
+            raise Gone(f"closed; the last was {self.got[-300:]!r}")
+        self.got += data.decode(errors="replace")
+
+    def until(self, pattern):
+        """Takes everything up to the end of the first match, and returns the match."""
+        while True:
+            match = re.search(pattern, self.got, re.S)
+            if match:
+                self.got = self.got[match.end() :]
+                return match
+            self.more()
+
+    def to_end(self):
+        """Everything until the server hangs up."""
+        try:
+            while True:
+                self.more()
+        except Gone:
+            return self.got
+
+    def close(self, how="fin"):
+        if how == "reset":
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if how == "half":
+            try:
+                self.sock.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+            self.to_end()
+        self.sock.close()
+
+    # ---- logging in ----
+
+    def header(self):
+        self.send(HEADER)
+        return self.until("</stream:features>|<stream:features/>")
+
+    def begin_scram(self, user, password="secret"):
+        """Sends the first message, takes the challenge, and returns what the last message must be."""
+        nonce = base64.b64encode(os.urandom(18)).decode()
+        bare = f"n={user},r={nonce}"
+        first = base64.b64encode(f"n,,{bare}".encode()).decode()
+        self.send(f"<auth xmlns='{SASL}' mechanism='SCRAM-SHA-256'>{first}</auth>")
+        challenge = base64.b64decode(self.until("<challenge[^>]*>([^<]*)</challenge>").group(1)).decode()
+        parts = dict(part.split("=", 1) for part in challenge.split(","))
+        key = salted(password, base64.b64decode(parts["s"]), int(parts["i"]))
+        client_key = hmac.digest(key, b"Client Key", "sha256")
+        last = f"c=biws,r={parts['r']}"
+        message = f"{bare},{challenge},{last}".encode()
+        signature = hmac.digest(hashlib.sha256(client_key).digest(), message, "sha256")
+        proof = base64.b64encode(bytes(a ^ b for a, b in zip(client_key, signature))).decode()
+        final = base64.b64encode(f"{last},p={proof}".encode()).decode()
+        return f"<response xmlns='{SASL}'>{final}</response>"
+
+    def log_in(self, user, password="secret"):
+        self.header()
+        self.send(self.begin_scram(user, password))
+        self.until("<success")
+        self.until("</success>|/>")
+        self.header()
+
+    def bind(self, resource=None):
+        wanted = f"<resource>{resource}</resource>" if resource else ""
+        self.send(f"<iq type='set' id='bind'><bind xmlns='{BIND}'>{wanted}</bind></iq>")
+        self.jid = self.until("<jid>([^<]*)</jid>").group(1)
+        return self
+
+    def ping(self, name="ping"):
+        """Sends a ping and takes everything up to its answer."""
+        self.send(f"<iq type='get' id='{name}'><ping xmlns='urn:xmpp:ping'/></iq>")
+        return self.until(f"^(.*)<iq [^>]*id='{name}'[^>]*>").group(1)
+
+
+def session(user, resource=None, password="secret", present=False):
+    c = Raw()
+    c.log_in(user, password)
+    c.bind(resource)
+    if present:
+        c.send("<presence/>")
+        c.until(f"<presence [^>]*from='{re.escape(c.jid)}'")
+        c.ping("here")
+    return c
+
+
+# ---- the server ----
+
+
+def ctl(*words, check=True):
+    done = subprocess.run(shlex.split(os.environ["XMPP_CTL"]) + list(words), capture_output=True, text=True, check=False)
+    expect(not check or done.returncode == 0, f"jackdawctl {' '.join(words)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def status():
+    return json.loads(ctl("--json", "status"))
+
+
+def wait_for(what, value):
+    """Waits until `jackdawctl status` says so."""
+    end = time.monotonic() + PATIENCE
+    while (now := status()[what]) != value:
+        expect(time.monotonic() < end, f"{what}: {now} instead of {value}")
+        time.sleep(0.02)
+
+
+def rows(sql):
+    """What SQLite answers; the server's own connection goes on beside it."""
+    file = os.path.join(os.environ["XMPP_DIR"], "jackdaw.db")
+    return subprocess.run(["sqlite3", file, ".timeout 10000", sql], capture_output=True, text=True, check=True).stdout.split()
+
+
+def together(n, work):
+    """Runs work(0) to work(n - 1) at once; the results, or the first exception."""
+    results, errors = [None] * n, []
+
+    def run(i):
+        try:
+            results[i] = work(i)
+        except Exception as e:  # noqa: BLE001 whatever it is, it is told
+            errors.append(e)
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(n)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if errors:
+        raise errors[0]
+    return results
+
+
+def main(checks, config="", options=()):
+    if "XMPP_PID" not in os.environ:
+        with_server = [os.path.join(TOP, "tests", "with-server"), "--workers", os.environ.get("WORKERS", "4"), *options]
+        fragment = f"/tmp/jackdaw-attack-{os.getpid()}.conf"
+        if config:
+            with open(fragment, "w", encoding="utf-8") as f:
+                f.write(config)
+            with_server += ["--config", fragment]
+        done = subprocess.run(with_server + ["--", sys.executable, *sys.argv], check=False)
+        if config:
+            os.unlink(fragment)
+        sys.exit(1 if done.returncode else 0)
+    failed = 0
+    wanted = sys.argv[1:]
+    for check in checks:
+        if wanted and check.__name__ not in wanted:
+            continue
+        words, began = check.__doc__.strip().rstrip("."), time.monotonic()
+        try:
+            check()
+            print(f"ok: {words} ({time.monotonic() - began:.1f} s)", flush=True)
+        except (Failed, Gone, ET.ParseError, subprocess.CalledProcessError) as e:
+            failed += 1
+            print(f"FAILED: {words}: {e}", flush=True)
+    sys.exit(1 if failed else 0)
