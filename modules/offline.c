@@ -5,9 +5,8 @@
  * finds it in the archive. */
 #include "archive/codec.h"
 
-#define DELIVER_STEP 50 /* messages read at once */
-#define DELIVER_STEPS                                                                              \
-    20 /* of these at one login: the rest comes with the next, or from the archive */
+#define DELIVER_STEP 50  /* messages read at once */
+#define DELIVER_STEPS 20 /* of these at one login */
 
 enum { Q_CURSOR, Q_PENDING, Q_ADVANCE, Q_FORGET, OFFLINE_STMTS };
 
@@ -108,43 +107,72 @@ static struct stanza *restore(const struct work *w, const struct store_rows *row
     return st;
 }
 
-/* Gives one step of what waits to the session. Returns how many there were, negative if the store
- * does not answer. */
-static int deliver_step(struct work *w, struct offline_slot *slot)
+/* What one login is given: as much as its connection has room for, but something. The rest comes
+ * with the next one, or from the archive. */
+struct delivery {
+    size_t room; /* bytes */
+    bool any, done;
+};
+
+/* The messages of these rows that there is room for, in `out`; how many rows that are. */
+static size_t choose(const struct work *w, struct delivery *d, const struct store_rows *rows,
+                     struct stanza *out[DELIVER_STEP])
 {
-    struct store_rows *rows;
-    int result = store_query(
-        &stmts[Q_PENDING],
-        STORE_ARGS(SV_INT(w->account->owner), SV_INT(slot->after_id), SV_INT(DELIVER_STEP)), &rows);
-    if (result < 0)
-        return result;
     size_t n = store_rows_count(rows);
+    d->done = n < DELIVER_STEP;
+    for (size_t i = 0; i < n; i++) {
+        struct stanza *st = restore(w, rows, i); /* NULL: it is passed over */
+        size_t cost = st ? session_cost(st) : 0;
+        if (cost > d->room && d->any) {
+            stanza_unref(&st);
+            d->done = true;
+            return i;
+        }
+        out[i] = st;
+        d->any |= cost > 0;
+        d->room -= cost < d->room ? cost : d->room;
+    }
+    return n;
+}
+
+/* Gives one step of what waits to the session. False if the store does not answer. */
+static bool deliver_step(struct work *w, struct offline_slot *slot, struct delivery *d)
+{
+    struct stanza *chosen[DELIVER_STEP];
+    struct store_rows *rows;
+    if (store_query(
+            &stmts[Q_PENDING],
+            STORE_ARGS(SV_INT(w->account->owner), SV_INT(slot->after_id), SV_INT(DELIVER_STEP)),
+            &rows) < 0)
+        return false;
+    size_t n = choose(w, d, rows, chosen);
     if (n > 0) {
         slot->after_id = store_int(rows, n - 1, 0);
         work_write(w, &stmts[Q_ADVANCE],
                    STORE_ARGS(SV_INT(w->account->owner), SV_INT(slot->after_id)));
     }
     for (size_t i = 0; i < n; i++) {
-        struct stanza *st = restore(w, rows, i);
-        if (st)
-            work_send(w, w->session, st);
-        stanza_unref(&st);
+        if (chosen[i])
+            work_send(w, w->session, chosen[i]);
+        stanza_unref(&chosen[i]);
     }
     store_rows_free(&rows);
-    return (int)n;
+    return true;
 }
 
 static void offline_available(struct module_inst *inst, struct work *w)
 {
     struct offline_slot *slot = account_slot(w->account, inst);
-    int n = DELIVER_STEP;
+    struct delivery d = {.room = session_room(w->session)};
     if (!session_wants_messages(w->session))
         return;
-    for (int step = 0; n == DELIVER_STEP && step < DELIVER_STEPS && w->session->stream; step++)
-        n = deliver_step(w, slot);
-    if (n < 0)
+    for (int step = 0; !d.done && step < DELIVER_STEPS && w->session->stream; step++) {
+        if (deliver_step(w, slot, &d))
+            continue;
         log_warn("offline", w->session->jid->s,
                  "the store does not answer: delivery waits for the next login");
+        return;
+    }
 }
 
 static void offline_account_removed(struct module_inst *inst, struct work *w)

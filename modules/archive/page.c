@@ -60,8 +60,10 @@ static bool read_request(struct work *w, const struct xml_el *query,
     return true;
 }
 
-/* One result message (XEP-0313 section 4.2). False if the row is damaged: it is passed over. */
-static bool send_row(struct work *w, const struct store_rows *rows, size_t row, const char *queryid)
+/* One result message (XEP-0313 section 4.2), the caller's. NULL if the row is damaged: it is passed
+ * over. */
+static struct stanza *result_of(const struct work *w, const struct store_rows *rows, size_t row,
+                                const char *queryid)
 {
     size_t len;
     const void *data = store_blob(rows, row, 4, &len);
@@ -71,7 +73,7 @@ static bool send_row(struct work *w, const struct store_rows *rows, size_t row, 
     if (!kept) {
         log_error("archive", w->account->jid->s, "message %lld cannot be read",
                   (long long)store_int(rows, row, 0));
-        return false;
+        return NULL;
     }
     struct stanza *st = stanza_new(STANZA_MESSAGE, TYPE_NORMAL, w->account->jid, NULL, NULL);
     struct arena *a = st->arena;
@@ -84,12 +86,28 @@ static bool send_row(struct work *w, const struct store_rows *rows, size_t row, 
     struct xml_el *forwarded = xml_add(a, result, NS_FORWARD, A_forwarded);
     char stamp[32];
     clock_format(id, stamp);
-    xml_set(a, xml_add(a, forwarded, NS_DELAY, A_delay), A_stamp, stamp);
+    xml_set(a, xml_add(a, forwarded, NS_DELAY, A_delay), A_stamp, arena_strdup(a, stamp));
     xml_append(forwarded, xml_copy(a, kept->el));
-    work_send(w, w->session, st);
-    stanza_unref(&st);
     stanza_unref(&kept);
-    return true;
+    return st;
+}
+
+/* The results of the first rows, as many as there is room for on the connection, but one at least:
+ * how many rows that are. */
+static size_t results_of(const struct work *w, const struct store_rows *rows, size_t n,
+                         const char *queryid, struct stanza **out)
+{
+    size_t room = session_room(w->session);
+    for (size_t i = 0; i < n; i++) {
+        out[i] = result_of(w, rows, i, queryid);
+        size_t cost = out[i] ? session_cost(out[i]) : 0;
+        if (cost > room && i > 0) {
+            stanza_unref(&out[i]);
+            return i;
+        }
+        room -= cost < room ? cost : room;
+    }
+    return n;
 }
 
 static void add_id(struct arena *a, struct xml_el *set, const char *name,
@@ -103,14 +121,20 @@ static void send_page(struct work *w, const struct xml_el *query, const struct p
                       const struct store_rows *rows)
 {
     size_t found = store_rows_count(rows);
-    bool complete = found <= (size_t)page->max; /* one more than a page was asked for */
-    size_t n = complete ? found : (size_t)page->max;
-    for (size_t i = 0; i < n; i++)
-        send_row(w, rows, page->backwards ? n - 1 - i : i, xml_attr(query, A_queryid));
+    size_t n = found <= (size_t)page->max ? found : (size_t)page->max;
+    struct stanza **results = mem_alloc((n + 1) * sizeof(struct stanza *));
+    n = results_of(w, rows, n, xml_attr(query, A_queryid), results);
+    for (size_t i = 0; i < n; i++) {
+        struct stanza **st = &results[page->backwards ? n - 1 - i : i];
+        if (*st)
+            work_send(w, w->session, *st);
+        stanza_unref(st);
+    }
+    free(results);
     struct stanza *reply = work_reply(w);
     struct arena *a = reply->arena;
     struct xml_el *fin = xml_add(a, reply->el, NS_MAM, A_fin);
-    if (complete)
+    if (n == found) /* one more than a page was asked for */
         xml_set(a, fin, A_complete, "true");
     struct xml_el *set = xml_add(a, fin, NS_RSM, A_set);
     if (n > 0) {

@@ -118,6 +118,7 @@ int account_create(struct work *w)
 void account_close_sessions(struct work *w, const char *why)
 {
     struct session *s, *next;
+    w->account->revoked = clock_mono();
     TAILQ_FOREACH_SAFE (s, &w->account->sessions, link, next) {
         struct stream *stream = s->stream;
         s->stream = NULL;

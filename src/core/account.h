@@ -29,8 +29,8 @@ MUST_CHECK int account_create(struct work *w) MAY_YIELD;
  * account. */
 MUST_CHECK int account_delete(struct work *w) MAY_YIELD;
 
-/* Ends every session of the account with a stream error (after a password change: conflict-free
- * re-login). */
+/* Ends every session of the account with a stream error; whoever is about to log in must connect
+ * anew. After a password change. */
 void account_close_sessions(struct work *w, const char *why);
 
 /* The names on a host in order, at most `max` after `after` ("" from the start): columns "t". */

@@ -73,6 +73,10 @@ void bind_handle(struct entity *e, struct item *item)
         stream_close(s, STREAM_NOT_AUTHORIZED, "the account has been removed");
         return;
     }
+    if (stream_since(s) <= e->revoked) { /* perhaps by what is no longer its password */
+        stream_close(s, STREAM_NOT_AUTHORIZED, "the account has been changed, log in again");
+        return;
+    }
     char generated[GENERATED_RESOURCE + 1];
     const char *resource = item->resource;
     if (!resource) {

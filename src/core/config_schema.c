@@ -128,9 +128,9 @@ static const struct option limits_options[] = {
                   .help = "How deep elements may be nested."),
     OPTION_INT_AT(struct config_limits, stanza_attributes, "64", 8, 1000,
                   .help = "The most attributes of one element."),
-    OPTION_SIZE_AT(struct config_limits, output_max, "1MiB", 64 * KIB, 1024 * MIB,
+    OPTION_SIZE_AT(struct config_limits, output_max, "2MiB", 64 * KIB, 1024 * MIB,
                    .help = "Bytes that may wait for a client that does not read; beyond, it is "
-                           "disconnected."),
+                           "disconnected. At least eight times stanza_size."),
     OPTION_DURATION_AT(struct config_limits, auth_timeout, "60s", CLOCK_MS, HOUR,
                        .help = "From connecting to a bound resource."),
     OPTION_DURATION_AT(struct config_limits, parser_idle, "2s", CLOCK_MS, HOUR,

@@ -140,6 +140,15 @@ static struct entity *entity_new(struct home *h, const struct jid *j)
     return e;
 }
 
+/* How long it is kept. Who connected before it was revoked has left or logged in after twice the
+ * time for that: until the account is known, and from then on. */
+static int64_t keep_for(const struct entity *e)
+{
+    const struct config_limits *l = &server.config->limits;
+    int64_t least = e->revoked ? 2 * l->auth_timeout : 0;
+    return l->entity_idle > least ? l->entity_idle : least;
+}
+
 /* An account without work and sessions is kept for a while, then forgotten; sooner if there are
  * many. */
 void entity_rest(struct entity *e)
@@ -149,7 +158,7 @@ void entity_rest(struct entity *e)
         !ledger_empty(&e->ledger) || e->n_sessions || e->asides || e->holds ||
         timer_is_set(&e->idle))
         return;
-    timer_set(h->worker, &e->idle, server.config->limits.entity_idle);
+    timer_set(h->worker, &e->idle, keep_for(e));
     TAILQ_INSERT_TAIL(&h->idle, e, waiting);
     h->n_idle++;
     struct entity *oldest = TAILQ_FIRST(&h->idle);

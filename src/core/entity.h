@@ -35,7 +35,8 @@ struct entity {
     uint64_t generation; /* unique in this process, never 0 */
     uint64_t owner;      /* number in the store; 0 while loading */
     enum entity_state state;
-    bool exists; /* there is such an account */
+    bool exists;     /* there is such an account */
+    int64_t revoked; /* µs, monotonic: who connected before may not bind a resource; 0: never */
     struct mailbox mailbox;
     struct ledger ledger;
     bool running;                 /* a fiber handles its mail, or is about to */

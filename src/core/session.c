@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/strbuf.h"
 #include "core/entity_life.h"
 #include "core/home.h"
 #include "core/item.h"
@@ -104,6 +105,20 @@ void session_send(struct session *s, struct stanza *st)
 {
     if (s->stream)
         stream_send_stanza(s->stream, st, s->jid);
+}
+
+size_t session_room(const struct session *s)
+{
+    return s->stream ? stream_room(s->stream) : 0;
+}
+
+size_t session_cost(struct stanza *st)
+{
+    struct strbuf *out = home_self()->scratch;
+    strbuf_reset(out);
+    stanza_freeze(st);
+    stanza_write(out, st);
+    return out->len + JID_MAX; /* the address that session_send() may add */
 }
 
 bool session_window_full(const struct session *s)

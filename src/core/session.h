@@ -37,6 +37,12 @@ struct session {
  * address in `to` is written as the session's full JID if `st` has none. */
 void session_send(struct session *s, struct stanza *st);
 
+/* Bytes that its client may be given now, for what could be more than its connection can hold. */
+size_t session_room(const struct session *s);
+
+/* How many bytes `st` (frozen here) takes of that. */
+size_t session_cost(struct stanza *st);
+
 /* Whether it has announced itself, and with a priority that takes messages to the bare JID. */
 static inline bool session_available(const struct session *s)
 {

@@ -81,6 +81,11 @@ const struct jid *stream_account(const struct stream *s)
     return s->account;
 }
 
+int64_t stream_since(const struct stream *s)
+{
+    return s->since;
+}
+
 void stream_set_sasl(struct stream *s, void *sasl, void (*free_fn)(void *sasl))
 {
     if (s->sasl && s->sasl_free)
@@ -310,10 +315,22 @@ static void conn_happened(void *arg, enum conn_event ev, const char *why)
 
 static struct conn_conf conn_conf;
 
+size_t stream_room(const struct stream *s)
+{
+    size_t room = conn_conf.output_max / 2, queued = s->conn ? conn_queued(s->conn) : room;
+    return queued < room ? room - queued : 0;
+}
+
+/* A character may become six bytes when it is written (&quot;), and a largest stanza must never be
+ * too much for its reader. */
+#define WRITTEN_STANZAS 8
+
 void streams_init(void)
 {
+    const struct config_limits *l = &server.config->limits;
+    int64_t least = WRITTEN_STANZAS * l->stanza_size;
     conn_conf = (struct conn_conf){
-        .output_max = (size_t)server.config->limits.output_max,
+        .output_max = (size_t)(l->output_max > least ? l->output_max : least),
         .read_budget = READ_BUDGET,
     };
 }
@@ -486,6 +503,7 @@ void stream_accept(struct worker *w, const struct config_listen *listen, int fd)
     struct stream *s = mem_new(struct stream);
     struct xml_limits limits = limits_before_login();
     s->id = home_new_id(home_self());
+    s->since = worker_now(w);
     s->listen = listen;
     s->queue_tail = &s->queue;
     strbuf_init(&s->held, HELD_MAX);

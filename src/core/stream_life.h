@@ -18,6 +18,13 @@ struct stream *stream_find(uint64_t id);
 /* The account it is authenticated for (bare). */
 const struct jid *stream_account(const struct stream *s);
 
+/* When its client connected (monotonic µs). */
+int64_t stream_since(const struct stream *s);
+
+/* Bytes that may be sent to it before it is too much for a client that does not read; half of what
+ * there is room for, so that the other half is left for what cannot wait. */
+size_t stream_room(const struct stream *s);
+
 /* The session's unanswered stanzas have become fewer. */
 void stream_window_moved(struct stream *s);
 

@@ -34,6 +34,7 @@ struct stream {
     bool header_sent;
     bool ended;
     unsigned failures; /* of authentication */
+    int64_t since;     /* µs, monotonic, of its connection */
     const struct config_listen *listen;
     struct conn *conn;
     struct xml_parser *parser;

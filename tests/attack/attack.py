@@ -138,8 +138,8 @@ class Raw:
     def log_in(self, user, password="secret"):
         self.header()
         self.send(self.begin_scram(user, password))
-        self.until("<success")
-        self.until("</success>|/>")
+        if self.until("<(success|failure)[^>]*>").group(1) == "failure":
+            raise Gone("the login failed")
         self.header()
 
     def bind(self, resource=None):
