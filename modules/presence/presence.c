@@ -101,7 +101,7 @@ static enum hook_result available(struct module_inst *inst, struct work *w)
     if (!read_priority(w->st, &priority))
         return work_reject(w, SE_BAD_REQUEST, "a priority is a number from -128 to 127");
     stanza_unref(&s->presence);
-    s->presence = stanza_ref(w->st);
+    s->presence = stanza_compact(w->st);
     s->priority = priority;
     ((struct presence_session *)session_slot(s, inst))->since = clock_wall();
     last_seen_online(inst, w->account);

@@ -91,6 +91,14 @@ size_t arena_size(const struct arena *a)
     return a->total;
 }
 
+size_t arena_used(const struct arena *a)
+{
+    size_t used = 0;
+    for (const struct block *b = a->top; b; b = b->next)
+        used += b->used;
+    return used;
+}
+
 void arena_free(struct arena **ap)
 {
     struct arena *a = *ap;

@@ -25,6 +25,10 @@ char *arena_printf(struct arena *a, const char *fmt, ...) PRINTF_LIKE(2, 3)
 /* Bytes taken from the allocator so far, for limits and statistics. */
 size_t arena_size(const struct arena *a);
 
+/* Bytes given out so far, with their padding: a first block of this size would have held them all.
+ */
+size_t arena_used(const struct arena *a);
+
 /* Frees every block and sets *a to NULL. Accepts NULL. */
 void arena_free(struct arena **a);
 

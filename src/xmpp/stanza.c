@@ -224,6 +224,19 @@ struct stanza *stanza_edit(struct stanza *st)
     return copy;
 }
 
+static struct stanza *copy_into(struct arena *a, const struct stanza *st)
+{
+    return stanza_from_element(a, xml_copy(a, st->el), NULL);
+}
+
+struct stanza *stanza_compact(const struct stanza *st)
+{
+    struct stanza *trial = copy_into(arena_new(ARENA_FIRST), st); /* to see how much it needs */
+    struct stanza *copy = copy_into(arena_new(arena_used(trial->arena)), st);
+    stanza_unref(&trial);
+    return copy;
+}
+
 struct stanza *stanza_ref(struct stanza *st)
 {
     atomic_fetch_add_explicit(&st->refs, 1, memory_order_relaxed);

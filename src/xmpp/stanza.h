@@ -104,6 +104,9 @@ struct stanza *stanza_error(const struct stanza *st, enum stanza_error cond, con
 struct stanza *stanza_edit(struct stanza *st);
 
 /* Another reference to `st`, which it returns. Any thread. */
+/* A copy in an arena just as large as it needs: for a stanza that is kept for long. */
+struct stanza *stanza_compact(const struct stanza *st);
+
 struct stanza *stanza_ref(struct stanza *st);
 /* Drops a reference, sets *st to NULL. Accepts NULL. Any thread. */
 void stanza_unref(struct stanza **st);

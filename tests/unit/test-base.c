@@ -20,6 +20,8 @@ START_TEST(arena_keeps_what_it_gave)
     ck_assert_int_eq(big[99999], 0);
     ck_assert_str_eq(arena_printf(a, "%s-%d", first, 7), "kept-7");
     ck_assert_uint_gt(arena_size(a), 100000);
+    ck_assert_uint_ge(arena_used(a), 100000 + 999 * 1000 / 2);
+    ck_assert_uint_lt(arena_used(a), arena_size(a));
     arena_free(&a);
     ck_assert_ptr_null(a);
     arena_free(&a);

@@ -33,6 +33,23 @@ static const char *written(const struct stanza *st)
 static const char *chat = "<message to='a@b/c' from='x@y' type='chat' id='1'>"
                           "<body>h&amp;i</body><x xmlns='urn:y'><z/></x></message>";
 
+START_TEST(a_compact_copy_is_equal_and_has_nothing_to_spare)
+{
+    static const char text[] =
+        "<presence from='a@b/c' id='x'><show>away</show><status>gone</status></presence>";
+    struct stanza *st = stanza_parse(text, sizeof(text) - 1);
+    struct stanza *copy = stanza_compact(st);
+    stanza_unref(&st); /* nothing is shared */
+    st = stanza_parse(text, sizeof(text) - 1);
+    ck_assert(xml_equal(copy->el, st->el));
+    ck_assert(jid_equal(copy->from, st->from));
+    ck_assert_int_eq(copy->type, TYPE_AVAILABLE);
+    ck_assert_uint_lt(arena_size(copy->arena), arena_used(copy->arena) + 128);
+    stanza_unref(&st);
+    stanza_unref(&copy);
+}
+END_TEST
+
 START_TEST(attributes_are_read)
 {
     struct stanza *st = parse(chat);
@@ -294,6 +311,7 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
+        a_compact_copy_is_equal_and_has_nothing_to_spare,
         attributes_are_read,
         malformed_addresses_are_told,
         kinds_and_types_are_known,
