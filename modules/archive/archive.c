@@ -166,7 +166,7 @@ static void append(struct work *w, int64_t id, enum archive_dir dir, const struc
 {
     struct strbuf data;
     strbuf_init(&data, (size_t)32 << 20);
-    archive_encode(w->st, &data);
+    archive_encode(w->st, dir, &data);
     char bare[JID_MAX + 1];
     memcpy(bare, peer->s, peer->bare_len);
     bare[peer->bare_len] = '\0';

@@ -107,11 +107,13 @@ static bool decompress_into(struct strbuf *out, const char *data, size_t len)
     return result == Z_STREAM_END && !out->overflow;
 }
 
-void archive_encode(const struct stanza *st, struct strbuf *out)
+void archive_encode(const struct stanza *st, enum archive_dir dir, struct strbuf *out)
 {
     struct stanza *bare = stanza_edit((struct stanza *)(uintptr_t)st);
+    const struct jid *own = dir == ARCHIVE_IN ? st->to : st->from;
+    const char *resource = own ? jid_resource(own) : "";
     xml_set(bare->arena, bare->el, A_from, NULL);
-    xml_set(bare->arena, bare->el, A_to, NULL);
+    xml_set(bare->arena, bare->el, A_to, *resource ? resource : NULL);
     struct strbuf plain;
     strbuf_init(&plain, MESSAGE_MAX);
     stanza_write(&plain, bare);
@@ -125,9 +127,13 @@ void archive_encode(const struct stanza *st, struct strbuf *out)
     strbuf_free(&plain);
 }
 
+/* The `to` that is stored is the own resource, if there was one. */
 static void set_addresses(struct stanza *st, enum archive_dir dir, const struct jid *own,
                           const struct jid *other)
 {
+    const char *resource = st_attr(st, A_to);
+    if (resource)
+        own = jid_with_resource(st->arena, own, resource);
     stanza_set_from(st, dir == ARCHIVE_IN ? other : own);
     stanza_set_to(st, dir == ARCHIVE_IN ? own : other);
 }

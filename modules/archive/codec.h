@@ -10,7 +10,7 @@
 enum archive_dir { ARCHIVE_IN = 0, ARCHIVE_OUT = 1 };
 
 /* Appends the stored form of `st` to `out`: one byte that names the format, then the data. */
-void archive_encode(const struct stanza *st, struct strbuf *out);
+void archive_encode(const struct stanza *st, enum archive_dir dir, struct strbuf *out);
 
 /* The message again, from its columns. `own` is the account's bare JID; `resource` is that of the
  * sender (IN) or of the addressee (OUT), "" for none. NULL if the data is damaged. The caller drops

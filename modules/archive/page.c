@@ -35,6 +35,15 @@ static bool read_rsm_child(struct arena *a, const struct xml_el *el, struct page
     return false;
 }
 
+/* XEP-0059 section 2.2: an id that is not there is not found; anything else is a mistake. */
+static void reject_rsm_child(struct work *w, const struct xml_el *el)
+{
+    if (atom_is(el->name, A_after) || atom_is(el->name, A_before))
+        work_reject(w, SE_ITEM_NOT_FOUND, "no message of this archive has that id");
+    else
+        work_reject(w, SE_BAD_REQUEST, "this is not a page request (XEP-0059)");
+}
+
 static bool read_request(struct work *w, const struct xml_el *query,
                          const struct archive_conf *conf, struct page *page)
 {
@@ -43,8 +52,7 @@ static bool read_request(struct work *w, const struct xml_el *query,
     if (set) {
         XML_FOREACH (el, set) {
             if (!read_rsm_child(w->st->arena, el, page)) {
-                work_reject(w, SE_ITEM_NOT_FOUND,
-                            "this page request names no place in the archive");
+                reject_rsm_child(w, el);
                 return false;
             }
         }

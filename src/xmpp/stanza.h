@@ -107,6 +107,7 @@ struct stanza *stanza_edit(struct stanza *st);
 /* A copy in an arena just as large as it needs: for a stanza that is kept for long. */
 struct stanza *stanza_compact(const struct stanza *st);
 
+/* One more reference, for whoever keeps it. Returns `st`. Any thread. */
 struct stanza *stanza_ref(struct stanza *st);
 /* Drops a reference, sets *st to NULL. Accepts NULL. Any thread. */
 void stanza_unref(struct stanza **st);
