@@ -75,64 +75,35 @@ try() { # NAME COMMAND...: one pass or one failure
     return "$status"
 }
 
-# A command that ends with "N passed, N failed[, N skipped]" and names each skip in a line that
-# begins with "skip": its counts are ours. Without that line it is a failure.
-try_counted() { # NAME COMMAND...
-    local status line passed failed skipped
-    quietly "$@"
-    status=$?
-    line=$(grep -oE '[0-9]+ passed, [0-9]+ failed(, [0-9]+ skipped)?' "$(log_of "$1")" | tail -n 1)
-    if [ -z "$line" ]; then
-        fail_with_tail "$1" "$(why_of "$status") and no line 'N passed, N failed'"
-        return 1
-    fi
-    read -r passed failed skipped <<<"$(echo "$line" | grep -oE '[0-9]+' | tr '\n' ' ')"
-    if [ "$failed" != 0 ] || [ "$status" != 0 ]; then
-        # A status without a failure is one.
-        fail "$1" "$line, $(why_of "$status"), see $(log_of "$1")" "$((failed ? failed : 1))"
-        { grep -iE '^ *(fail|not ok|.* FAILED)' "$(log_of "$1")" || tail -n 25 "$(log_of "$1")"; } |
-            head -n 25 | sed 's/^/        /'
-    fi
-    [ "${skipped:-0}" = 0 ] || skips_of "$1" "$skipped"
-    if [ "$passed" != 0 ]; then
-        pass "$1" "$passed"
-    elif [ "$failed" = 0 ]; then
-        fail "$1" "ran nothing"
-    fi
-    [ "$failed" = 0 ] && [ "$status" = 0 ]
-}
-
-# A command that prints a line "ok ..." or "not ok ..." for each of its cases.
+# A command with many cases. It prints a line for each that begins with "ok" or with "not ok", "FAIL"
+# or "FAILED"; or, without such lines, "N passed, N failed" at its end. A skipped case is a line
+# "skip WHY"; for want of something that could be installed, it is a failure.
 try_cases() { # NAME COMMAND...
-    local status passed failed
+    local log status passed failed reason
+    log=$(log_of "$1")
     quietly "$@"
     status=$?
-    passed=$(grep -c '^ok ' "$(log_of "$1")")
-    failed=$(grep -c '^not ok ' "$(log_of "$1")")
-    [ "$passed" = 0 ] || pass "$1" "$passed"
-    if [ "$failed" != 0 ]; then
-        fail "$1" "$failed cases failed, see $(log_of "$1")" "$failed"
-        grep '^not ok ' "$(log_of "$1")" | head -n 12 | cut -c1-200 | sed 's/^/        /'
+    passed=$(grep -cE '^ok[ :]' "$log")
+    failed=$(grep -cE '^(not ok|NOT ok|FAIL|FAILED)[ :]' "$log")
+    if [ "$passed" = 0 ] && [ "$failed" = 0 ]; then
+        read -r passed failed < <(sed -nE 's/.*\b([0-9]+) passed, ([0-9]+) failed.*/\1 \2/p' "$log" |
+            tail -n 1)
+    fi
+    [ "${passed:=0}" = 0 ] || pass "$1" "$passed"
+    if [ "${failed:=0}" != 0 ]; then
+        fail "$1" "$failed cases failed, see $log" "$failed"
+        grep -E '^(not ok|NOT ok|FAIL|FAILED)[ :]' "$log" | head -n 12 | cut -c1-200 | sed 's/^/        /'
     elif [ "$status" != 0 ] || [ "$passed" = 0 ]; then
         fail_with_tail "$1" "$(why_of "$status"), $passed cases passed"
     fi
-    [ "$failed" = 0 ] && [ "$status" = 0 ]
-}
-
-skips_of() { # NAME COUNT: a skip without a reason, or for want of a package, is a failure
-    local reasons
-    mapfile -t reasons < <(grep -iE '^ *skip(ped)?[: ]' "$(log_of "$1")")
-    if [ "${#reasons[@]}" -lt "$2" ]; then
-        fail "$1" "$2 skipped but ${#reasons[@]} reasons given"
-    fi
-    local reason
-    for reason in "${reasons[@]}"; do
+    while read -r reason; do
         if [[ $reason =~ (not\ installed|not\ found|missing|no\ such) ]]; then
             fail "$1" "skips what could be installed: $reason"
         else
             skip "$1" "$reason"
         fi
-    done
+    done < <(sed -nE 's/^skip(ped)?[: ]+//p' "$log")
+    [ "$failed" = 0 ] && [ "$status" = 0 ]
 }
 
 need() { # FILE WHAT: whether a part of the tests is there; if not, that is a failure
@@ -148,6 +119,7 @@ built() { # NAME [GOAL...]: builds it if needed and reports it once a run; fails
     local mark=build/test/built-$1
     [ $# -gt 1 ] || set -- "$1" all tests
     if [ -f "$mark" ] && [ "$mark" -nt "$TOP/build/test/packages" ]; then
+        [ "$(cat "$mark")" = ok ] || fail "build $1" "failed in an earlier step of this run"
         [ "$(cat "$mark")" = ok ]
         return
     fi
@@ -195,14 +167,12 @@ count_trs() { # FILE: adds to passed and failed of make_check
     esac
 }
 
-run_each() { # WHAT FOLDER: every executable FOLDER/test-* is one test, counted if it counts
+run_each() { # WHAT FOLDER: every executable FOLDER/test-* is a test of many cases
     local test found=0
     for test in "$2"/test-*; do
         [ -x "$test" ] && [ -f "$test" ] || continue
         found=1
-        if grep -qE 'passed' "$test"; then try_counted "$(basename "$test")" "$test"; else
-            try "$(basename "$test")" "$test"
-        fi
+        try_cases "$(basename "$test")" "$test"
     done
     [ "$found" = 1 ] || fail "$1" "no executable $2/test-* is there"
 }
