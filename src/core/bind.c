@@ -6,6 +6,7 @@
 #include "core/host.h"
 #include "core/item.h"
 #include "core/module.h"
+#include "core/server.h"
 #include "core/session_life.h"
 #include "core/stream.h"
 #include "core/stream_life.h"
@@ -87,6 +88,11 @@ void bind_handle(struct entity *e, struct item *item)
     s = stream_find(item->stream); /* a hook may have waited: it may have gone */
     if (!s)
         return;
+    if (e->n_sessions >=
+        server.config->limits.sessions_per_account) { /* RFC 6120 section 7.6.2.1 */
+        stream_bind_failed(s, item->st, SE_RESOURCE_CONSTRAINT, "too many resources are bound");
+        return;
+    }
     struct session *session = session_new(e, s, resource);
     stream_bound(s, session, item->st);
     struct work w = {

@@ -26,6 +26,7 @@ struct config_limits {
     int64_t stanza_deadline; /* µs */
     int64_t aside_max;       /* reading handlers at once per entity */
     int64_t connections_per_address;
+    int64_t sessions_per_account;
     int64_t preauth_stanza_size, preauth_elements;
     int64_t stanza_size, stanza_elements, stanza_depth, stanza_attributes;
     int64_t output_max;     /* bytes waiting for a client that does not read */

@@ -114,6 +114,8 @@ static const struct option limits_options[] = {
                        .help = "What takes longer is answered with an error."),
     OPTION_INT_AT(struct config_limits, aside_max, "8", 1, 1000,
                   .help = "Queries of one account that are worked on at once."),
+    OPTION_INT_AT(struct config_limits, sessions_per_account, "64", 1, 1000,
+                  .help = "Resources one account may have bound at once."),
     OPTION_INT_AT(struct config_limits, connections_per_address, "100", 1, 1000000,
                   .help = "Connections from one address, an IPv6 /64 counting as one."),
     OPTION_SIZE_AT(struct config_limits, preauth_stanza_size, "8KiB", 1024, MIB,
