@@ -22,7 +22,8 @@ static const struct rules rules[] = {
 
 static struct session *addressed_session(const struct work *w)
 {
-    return jid_is_bare(w->to) ? NULL : entity_session(w->account, jid_resource(w->to));
+    struct session *s = jid_is_bare(w->to) ? NULL : entity_session(w->account, jid_resource(w->to));
+    return s && session_connected(s) ? s : NULL;
 }
 
 static enum rule rule_for(const struct work *w)

@@ -75,7 +75,8 @@ static enum hook_result offline_message_in(struct module_inst *inst, struct work
     struct session *s;
     if (!w->storable)
         return HOOK_CONTINUE;
-    if (!jid_is_bare(w->to) && entity_session(w->account, jid_resource(w->to)))
+    s = jid_is_bare(w->to) ? NULL : entity_session(w->account, jid_resource(w->to));
+    if (s && session_connected(s))
         return HOOK_CONTINUE;
     TAILQ_FOREACH (s, &w->account->sessions, link)
         if (session_wants_messages(s))

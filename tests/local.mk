@@ -8,4 +8,5 @@ include tests/unit/core.mk
 include tests/fuzz/local.mk
 include tests/lib/local.mk
 include tests/talk/local.mk
+include tests/attack/local.mk
 include tests/bench/local.mk

@@ -8,6 +8,7 @@
 #include "core/home.h"
 #include "core/item.h"
 #include "core/module.h"
+#include "core/receipt.h"
 #include "core/server.h"
 #include "loop/worker.h"
 
@@ -181,7 +182,10 @@ static bool entity_load(struct entity *e) MAY_YIELD
         return false;
     e->owner = owner;
     e->exists = owner != 0;
-    return !e->exists || entity_load_rows(e);
+    if (!e->exists || entity_load_rows(e))
+        return true;
+    entity_forget(e); /* what some modules have read already: they will read it again */
+    return false;
 }
 
 /* The account could not be loaded: everyone who waits is told to try again later. */
@@ -199,7 +203,7 @@ static void entity_run(void *arg)
     struct entity *e = arg;
     struct mail *mail;
     unsigned handled = 0;
-    while (!mailbox_empty(&e->mailbox)) {
+    while (!mailbox_empty(&e->mailbox) && !home_self()->over) {
         if (e->state == ENTITY_LOADING) {
             fiber_set_deadline(clock_mono() + server.config->limits.stanza_deadline);
             if (!entity_load(e)) {
@@ -219,7 +223,7 @@ static void entity_run(void *arg)
 
 static void entity_kick(struct home *h, struct entity *e)
 {
-    if (e->running || e->waiting_for_fiber)
+    if (e->running || e->waiting_for_fiber || h->over)
         return;
     leave_idle(h, e);
     h->kicks++;
@@ -253,6 +257,7 @@ void entity_post(struct entity *e, struct item *item)
     }
     if (replaced) {
         struct item *old = CONTAINER_OF(replaced, struct item, mail);
+        receipt_answer(&old->receipt, RECEIPT_HANDED, SE_UNDEFINED_CONDITION, NULL);
         item_free(&old);
     }
     entity_kick(home_self(), e);

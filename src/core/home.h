@@ -25,6 +25,8 @@ struct home {
     unsigned n_idle;
     uint64_t kicks; /* how often an entity has begun to handle its mail */
     bool stopping;
+    bool over; /* the store has gone: mail is not handled any more */
+    struct home *next_left;
     bool given_up; /* stopping took too long: what is under way is not waited for any more */
     void (*when_idle)(void *arg); /* NULL: nobody waits */
     void *when_idle_arg;

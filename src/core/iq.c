@@ -11,6 +11,7 @@
 /* A reading handler under way in a fiber of its own. */
 struct aside {
     struct work work;
+    struct stanza *request; /* what the work began with: the handler may edit */
     const struct iq_entry *entry;
     struct module_inst *inst;
     struct xml_el *child;
@@ -40,7 +41,7 @@ static void aside_run(void *arg)
     struct entity *account = w->account;
     if (w->session)
         session_release(w->session);
-    stanza_unref(&w->st);
+    stanza_unref(&a->request);
     free(a);
     account->asides--;
     entity_rest(account);
@@ -67,7 +68,7 @@ static bool aside_start(struct work *w, const struct iq_entry *entry, struct mod
         return false;
     }
     /* The fiber starts at the end of this turn, since this is one. */
-    stanza_ref(w->st);
+    a->request = stanza_ref(w->st);
     if (w->session)
         session_hold(w->session);
     w->account->asides++;

@@ -143,7 +143,7 @@ static bool in_iq(struct work *w)
 {
     if (!jid_is_bare(w->to)) {
         struct session *s = entity_session(w->account, jid_resource(w->to));
-        if (s)
+        if (s && session_connected(s))
             work_send(w, s, w->st);
         else if (w->st->type == TYPE_GET || w->st->type == TYPE_SET)
             work_reject(w, SE_SERVICE_UNAVAILABLE, NULL);

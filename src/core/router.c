@@ -39,14 +39,15 @@ static bool only_if_loaded(const struct stanza *st)
 }
 
 /* Bounds and replacement in the recipient's mailbox. What was sent to another address of the same
- * account is other news: it is shown to other sessions. */
+ * account is other news: it is shown to other sessions. There are as many of these as the sender
+ * makes up, so only what is for all sessions is kept in any case. */
 static void address_mail(struct item *item)
 {
     const struct stanza *st = item->st;
     const struct jid *to = item->to ? item->to : st->to;
     struct mail *mail = &item->mail;
     mail->source = st->from ? st->from->bare_hash : 0;
-    mail->keep = (st->kind == STANZA_PRESENCE && st->type == TYPE_UNAVAILABLE) ||
+    mail->keep = (st->kind == STANZA_PRESENCE && st->type == TYPE_UNAVAILABLE && jid_is_bare(to)) ||
                  (st->kind == STANZA_IQ && (st->type == TYPE_RESULT || st->type == TYPE_ERROR));
     if (st->kind == STANZA_PRESENCE && st->from &&
         (st->type == TYPE_AVAILABLE || st->type == TYPE_UNAVAILABLE))

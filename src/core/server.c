@@ -330,18 +330,24 @@ static void store_closed(void *errand)
     errand_done(errand);
 }
 
+/* What the store refuses now may be news for accounts of this worker or another, which has no store
+ * any more: that is left in their mailboxes. */
 static void worker_end(struct errand *errand)
 {
+    home_self()->over = true;
     store_detach(worker_self(), store_closed, errand);
 }
 
-/* By now the store has answered every write and every fiber has ended; if something is at work all
- * the same, its memory goes with the process. */
+/* By now the store has answered every write and every fiber has ended. If something was given up,
+ * its memory goes with the process (and can be found until then, by what looks for leaks). */
 static void worker_home_stop(struct errand *errand)
 {
+    static _Atomic(struct home *) left;
     struct home *h = home_self();
     if (h->n_idle == h->n_entities)
         home_stop();
+    else
+        h->next_left = atomic_exchange(&left, h);
     errand_done(errand);
 }
 

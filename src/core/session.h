@@ -43,14 +43,22 @@ size_t session_room(const struct session *s);
 /* How many bytes `st` (frozen here) takes of that. */
 size_t session_cost(struct stanza *st);
 
-/* Whether it has announced itself, and with a priority that takes messages to the bare JID. */
+/* Whether its client is still connected. If not, the account will hear of it with an item: until
+ * then the session is there, but what is sent to it is lost. */
+static inline bool session_connected(const struct session *s)
+{
+    return s->stream != NULL;
+}
+
+/* Whether it has announced itself; whether it takes messages to the bare JID: connected, and with a
+ * priority that says so. */
 static inline bool session_available(const struct session *s)
 {
     return s->presence != NULL;
 }
 static inline bool session_wants_messages(const struct session *s)
 {
-    return s->presence != NULL && s->priority >= 0;
+    return session_connected(s) && s->presence != NULL && s->priority >= 0;
 }
 
 /* In the handler of its first available presence: once that has been dealt with, and before

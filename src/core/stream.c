@@ -1,5 +1,7 @@
 #include "core/stream.h"
 
+#include <arpa/inet.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -365,7 +367,8 @@ static void timer_fired(struct timer *t)
     xml_parser_park(s->parser);
     if (s->session)
         session_idle(s->session);
-    strbuf_free(&s->held);
+    if (s->held.len == 0)
+        strbuf_free(&s->held);
 }
 
 /* ---- life ---- */
@@ -466,10 +469,24 @@ void streams_close_all(enum stream_error err)
         stream_close(s, err, NULL);
 }
 
+/* Whom a connection counts for: its address, or the network of an IPv6 address, since whoever has
+ * one of these has all 2^64 of it. */
+static void quota_name(const char *address, char *out, size_t size)
+{
+    struct in6_addr a;
+    char network[INET6_ADDRSTRLEN];
+    if (inet_pton(AF_INET6, address, &a) == 1) {
+        memset(a.s6_addr + 8, 0, 8);
+        inet_ntop(AF_INET6, &a, network, sizeof(network));
+        address = network;
+    }
+    snprintf(out, size, "connection %s", address);
+}
+
 static bool take_quota(struct stream *s)
 {
     char name[128];
-    snprintf(name, sizeof(name), "connection %s", conn_peer_address(s->conn));
+    quota_name(conn_peer_address(s->conn), name, sizeof(name));
     if (!quota_take(name, server.config->limits.connections_per_address))
         return false;
     s->quota = mem_strdup(name);

@@ -55,11 +55,21 @@ static void deliver(uint64_t session, struct stanza *st, const struct receipt *r
         session_send(s, st);
 }
 
+/* A stanza that was to be answered by another home was refused before it went there. */
+static void never_sent(const struct receipt *r)
+{
+    struct session *s = r->source ? session_find(r->source) : NULL;
+    if (s)
+        receipt_done(s, r->seq);
+}
+
 static void delivery_run(struct effect *effect, int result)
 {
     struct delivery *d = CONTAINER_OF(effect, struct delivery, effect);
     if (result == 0)
         deliver(d->session, d->st, &d->receipt);
+    else
+        never_sent(&d->receipt);
     stanza_unref(&d->st);
     free(d);
 }

@@ -124,7 +124,10 @@ class Raw:
         bare = f"n={user},r={nonce}"
         first = base64.b64encode(f"n,,{bare}".encode()).decode()
         self.send(f"<auth xmlns='{SASL}' mechanism='SCRAM-SHA-256'>{first}</auth>")
-        challenge = base64.b64decode(self.until("<challenge[^>]*>([^<]*)</challenge>").group(1)).decode()
+        answer = self.until("<challenge[^>]*>([^<]*)</challenge>|<failure").group(1)
+        if answer is None:
+            raise Gone("the login was refused at once")
+        challenge = base64.b64decode(answer).decode()
         parts = dict(part.split("=", 1) for part in challenge.split(","))
         key = salted(password, base64.b64decode(parts["s"]), int(parts["i"]))
         client_key = hmac.digest(key, b"Client Key", "sha256")
@@ -178,18 +181,27 @@ def status():
     return json.loads(ctl("--json", "status"))
 
 
-def wait_for(what, value):
-    """Waits until `jackdawctl status` says so."""
+def wait_until(read, value, what):
     end = time.monotonic() + PATIENCE
-    while (now := status()[what]) != value:
+    while (now := read()) != value:
         expect(time.monotonic() < end, f"{what}: {now} instead of {value}")
         time.sleep(0.02)
+
+
+def wait_for(what, value):
+    """Waits until `jackdawctl status` says so."""
+    wait_until(lambda: status()[what], value, what)
 
 
 def rows(sql):
     """What SQLite answers; the server's own connection goes on beside it."""
     file = os.path.join(os.environ["XMPP_DIR"], "jackdaw.db")
     return subprocess.run(["sqlite3", file, ".timeout 10000", sql], capture_output=True, text=True, check=True).stdout.split()
+
+
+def wait_for_rows(sql, count):
+    """Waits until this query of one number gives it."""
+    wait_until(lambda: rows(sql), [str(count)], sql)
 
 
 def together(n, work):
@@ -224,7 +236,7 @@ def main(checks, config="", options=()):
         if config:
             os.unlink(fragment)
         sys.exit(1 if done.returncode else 0)
-    failed = 0
+    passed = failed = 0
     wanted = sys.argv[1:]
     for check in checks:
         if wanted and check.__name__ not in wanted:
@@ -232,8 +244,10 @@ def main(checks, config="", options=()):
         words, began = check.__doc__.strip().rstrip("."), time.monotonic()
         try:
             check()
-            print(f"ok: {words} ({time.monotonic() - began:.1f} s)", flush=True)
+            passed += 1
+            print(f"ok - {words} ({time.monotonic() - began:.1f} s)", flush=True)
         except (Failed, Gone, ET.ParseError, subprocess.CalledProcessError) as e:
             failed += 1
-            print(f"FAILED: {words}: {e}", flush=True)
+            print(f"not ok - {words}: {e}", flush=True)
+    print(f"{passed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
