@@ -4,8 +4,9 @@
 #include "scenario.h"
 
 /* Connections that come and go before the first reading, so that what a server allocates once for
- * all is not counted for each. */
-#define WARM_UP_CLIENTS 8
+ * all, or for those that log in side by side, is not counted for each: so many times as many as do
+ * that. */
+#define WARM_UP_ROUNDS 4
 
 static void on_stanza(struct client *c, struct slice stanza)
 {
@@ -29,7 +30,7 @@ static void hang_up(struct crew *crew)
 bool scenario_idle(struct crew *crew, struct report *r)
 {
     const struct opts *o = crew->opts;
-    unsigned warm = o->connections < WARM_UP_CLIENTS ? o->connections : WARM_UP_CLIENTS;
+    unsigned warm = WARM_UP_ROUNDS * o->logins_at_once;
     struct meter from, to;
     uint64_t before = 0, after = 0;
     if (!o->pid) {
@@ -37,7 +38,7 @@ bool scenario_idle(struct crew *crew, struct report *r)
         snprintf(crew->error, sizeof(crew->error), "idle needs --pid");
         return false;
     }
-    if (!crew_login(crew, warm))
+    if (!crew_login(crew, warm < o->connections ? warm : o->connections))
         return false;
     hang_up(crew);
     stay(crew, o->settle);
