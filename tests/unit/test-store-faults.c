@@ -41,7 +41,7 @@ static void psql(const char *sql)
 /* A running Postgres with nothing in it, whatever the test before has left. */
 static void fresh(void)
 {
-    char command[256];
+    char command[2048];
     snprintf(command, sizeof(command),
              TESTS_LIB "/postgres continue %s/pg 2>/dev/null; " TESTS_LIB
                        "/postgres start %s/pg >/dev/null 2>&1; true",
