@@ -33,6 +33,7 @@ struct chat {
     const struct opts *opts;
     struct crew *crew;
     struct talker *talkers; /* by client number */
+    char run[7];            /* begins every id, so that none of an earlier run comes again */
     bool sending;
     uint64_t sent, delivered, refused, doubles, disorder, gaps, overdue;
     unsigned turn; /* paced: whose message falls due next */
@@ -81,7 +82,8 @@ static void send_message(struct chat *chat, struct client *c, uint64_t now)
     strbuf_add(&c->out, t->head, t->head_len);
     strbuf_add(&c->out, id, 8);
     if (chat->opts->origin_id) {
-        strbuf_puts(&c->out, "'><origin-id xmlns='urn:xmpp:sid:0' id='b");
+        strbuf_puts(&c->out, "'><origin-id xmlns='urn:xmpp:sid:0' id='");
+        strbuf_puts(&c->out, chat->run);
         strbuf_add(&c->out, id, 8);
         strbuf_puts(&c->out, "'/><body>");
     } else {
@@ -178,8 +180,8 @@ static void prepare(struct chat *chat, struct client *c)
     struct strbuf head, tail;
     strbuf_init(&head, 1024);
     strbuf_init(&tail, 16384);
-    strbuf_printf(&head, "<message to='%s@%s%s%s' type='chat' id='b", peer->name, o->domain,
-                  o->to == TO_FULL ? "/" : "", o->to == TO_FULL ? peer->resource : "");
+    strbuf_printf(&head, "<message to='%s@%s%s%s' type='chat' id='%s", peer->name, o->domain,
+                  o->to == TO_FULL ? "/" : "", o->to == TO_FULL ? peer->resource : "", chat->run);
     for (unsigned i = MARK_LEN; i < o->size; i++)
         strbuf_putc(&tail, i % 8 == 3 ? ' ' : (char)('a' + i % 26));
     strbuf_puts(&tail, "</body>");
@@ -279,6 +281,7 @@ static void start(struct chat *chat)
     chat->crew->events = (struct crew_events){NULL, on_stanza, on_closed};
     chat->crew->scenario = chat;
     chat->sending = true;
+    mem_random_token(chat->run, sizeof(chat->run) - 1);
     for (unsigned i = 0; i < (o->connections & ~1u); i++)
         prepare(chat, &chat->crew->clients[i]);
     for (unsigned i = 0; !o->rate && i + 1 < o->connections; i += 2)
