@@ -136,9 +136,36 @@ static size_t choose(const struct work *w, struct delivery *d, const struct stor
     return n;
 }
 
-/* Gives one step of what waits to the session. False if the store does not answer. */
-static bool deliver_step(struct work *w, struct offline_slot *slot, struct delivery *d)
+/* A cursor that was moved ahead of what has been shown, until that is committed. */
+struct moved {
+    struct entity *account; /* stays while its ledger is not empty */
+    struct module_inst *inst;
+    int64_t before;
+};
+
+static void cursor_moved(void *arg, int result)
 {
+    struct moved *m = arg;
+    struct offline_slot *slot = account_slot(m->account, m->inst);
+    if (result < 0 && m->before < slot->after_id)
+        slot->after_id = m->before; /* they are given at the next login */
+    free(m);
+}
+
+static void move_cursor(struct module_inst *inst, struct work *w, int64_t id)
+{
+    struct offline_slot *slot = account_slot(w->account, inst);
+    struct moved *m = mem_new(struct moved);
+    *m = (struct moved){w->account, inst, slot->after_id};
+    slot->after_id = id;
+    work_write(w, &stmts[Q_ADVANCE], STORE_ARGS(SV_INT(w->account->owner), SV_INT(id)));
+    work_then(w, cursor_moved, m);
+}
+
+/* Gives one step of what waits to the session. False if the store does not answer. */
+static bool deliver_step(struct module_inst *inst, struct work *w, struct delivery *d)
+{
+    const struct offline_slot *slot = account_slot(w->account, inst);
     struct stanza *chosen[DELIVER_STEP];
     struct store_rows *rows;
     if (store_query(
@@ -147,11 +174,8 @@ static bool deliver_step(struct work *w, struct offline_slot *slot, struct deliv
             &rows) < 0)
         return false;
     size_t n = choose(w, d, rows, chosen);
-    if (n > 0) {
-        slot->after_id = store_int(rows, n - 1, 0);
-        work_write(w, &stmts[Q_ADVANCE],
-                   STORE_ARGS(SV_INT(w->account->owner), SV_INT(slot->after_id)));
-    }
+    if (n > 0)
+        move_cursor(inst, w, store_int(rows, n - 1, 0));
     for (size_t i = 0; i < n; i++) {
         if (chosen[i])
             work_send(w, w->session, chosen[i]);
@@ -163,12 +187,11 @@ static bool deliver_step(struct work *w, struct offline_slot *slot, struct deliv
 
 static void offline_available(struct module_inst *inst, struct work *w)
 {
-    struct offline_slot *slot = account_slot(w->account, inst);
     struct delivery d = {.room = session_room(w->session)};
     if (!session_wants_messages(w->session))
         return;
     for (int step = 0; !d.done && step < DELIVER_STEPS && w->session->stream; step++) {
-        if (deliver_step(w, slot, &d))
+        if (deliver_step(inst, w, &d))
             continue;
         log_warn("offline", w->session->jid->s,
                  "the store does not answer: delivery waits for the next login");

@@ -82,12 +82,24 @@ static int store_keys(struct work *w, const struct scram_keys *k)
                             NULL);
 }
 
+/* Whether the store failed between making the account and keeping its keys. */
+static bool is_half_made(struct work *w)
+{
+    struct scram_keys keys;
+    bool found = false;
+    int result = auth_read_keys(w->account->owner, SCRAM_SHA256, &keys, &found);
+    mem_clear(&keys, sizeof(keys));
+    return result == 0 && !found;
+}
+
 /* In the account's order of things. 1: it exists already / there is none. */
 static int apply_change(struct work *w, void *arg)
 {
     const struct change *c = arg;
     if (c->create) {
         int result = account_create(w);
+        if (result == 1 && is_half_made(w))
+            result = 0;
         if (result != 0)
             return result;
     } else if (!w->account->exists) {

@@ -139,10 +139,10 @@ int account_delete(struct work *w)
     int result = store_write_wait(
         &account_stmts[Q_DELETE], e->owner,
         STORE_ARGS(SV_TEXT(e->host->name), SV_TEXT(node_of(e->jid, node)), SV_INT(e->owner)), NULL);
-    if (result < 0)
-        return result;
     entity_forget(e);
-    return 0;
+    if (result < 0) /* perhaps it was done, perhaps only in part: the store knows */
+        e->state = ENTITY_LOADING;
+    return result;
 }
 
 int account_list(const char *host, const char *after, int64_t max, struct store_rows **rows)

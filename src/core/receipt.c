@@ -1,5 +1,6 @@
 #include "core/receipt.h"
 
+#include "base/arena.h"
 #include "base/mem.h"
 #include "bus/bus.h"
 #include "core/entity_life.h"
@@ -35,7 +36,9 @@ uint64_t receipt_expect(struct session *s, struct stanza *st)
     if (s->seq - s->handled >= s->sent_cap)
         ring_grow(s);
     uint64_t seq = s->seq++;
-    s->sent[seq % s->sent_cap] = (struct sent){.st = stanza_ref(st), .pending = 1};
+    size_t size = arena_size(st->arena);
+    s->sent[seq % s->sent_cap] = (struct sent){.st = stanza_ref(st), .size = size, .pending = 1};
+    s->sent_size += size;
     return seq;
 }
 
@@ -62,6 +65,7 @@ void receipt_done(struct session *s, uint64_t seq)
     if (--sent->pending > 0)
         return;
     stanza_unref(&sent->st);
+    s->sent_size -= sent->size;
     if (seq != s->handled)
         return;
     while (s->handled < s->seq && s->sent[s->handled % s->sent_cap].pending == 0)

@@ -14,6 +14,7 @@ enum receipt_outcome {
 /* A client's stanza whose answers are outstanding. */
 struct sent {
     struct stanza *st;
+    size_t size;      /* bytes it holds */
     unsigned pending; /* answers awaited, the own home's included */
     bool want_copy;   /* tell message_kept */
 };

@@ -121,9 +121,14 @@ size_t session_cost(struct stanza *st)
     return out->len + JID_MAX; /* the address that session_send() may add */
 }
 
+/* The window is so many stanzas, or so many times what a large one holds. */
+#define WINDOW_LARGE 4
+
 bool session_window_full(const struct session *s)
 {
-    return (int64_t)(s->seq - s->handled) >= server.config->limits.stream_window;
+    const struct config_limits *l = &server.config->limits;
+    return (int64_t)(s->seq - s->handled) >= l->stream_window ||
+           (int64_t)s->sent_size >= WINDOW_LARGE * l->stanza_size;
 }
 
 void session_window_moved(struct session *s)

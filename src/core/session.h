@@ -26,6 +26,7 @@ struct session {
     bool announced;          /* session_available is due after the item in hand */
     struct sent *sent;       /* ring of stanzas whose receipts are outstanding; NULL while none */
     unsigned sent_cap;
+    size_t sent_size;      /* bytes these stanzas hold */
     unsigned holds;        /* aside handlers that name it */
     uint64_t seq, handled; /* received from the client / of these, answered by everyone concerned */
     TAILQ_ENTRY(session) link;

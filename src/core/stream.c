@@ -458,7 +458,7 @@ void stream_close(struct stream *s, enum stream_error err, const char *text)
     strbuf_free(&out);
     stream_set_phase(s, STREAM_CLOSED);
     if (s->conn)
-        conn_close(&s->conn, LINGER);
+        conn_close(&s->conn, s->quota ? LINGER : 0); /* one that is too many does not stay */
     stream_end(s);
 }
 

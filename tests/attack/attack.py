@@ -84,13 +84,16 @@ class Raw:
             raise Gone(f"closed; the last was {self.got[-300:]!r}")
         self.got += data.decode(errors="replace")
 
-    def until(self, pattern):
-        """Takes everything up to the end of the first match, and returns the match."""
+    def until(self, pattern, longest=None):
+        """Takes everything up to the end of the first match, and returns the match; `before` is what came before it.
+        `longest`: no match is longer than this, so that much text need not be looked through again and again."""
+        compiled, start = re.compile(pattern, re.S), 0
         while True:
-            match = re.search(pattern, self.got, re.S)
+            match = compiled.search(self.got, start)
             if match:
-                self.got = self.got[match.end() :]
+                self.before, self.got = self.got[: match.start()], self.got[match.end() :]
                 return match
+            start = max(0, len(self.got) - longest) if longest else 0
             self.more()
 
     def to_end(self):
@@ -154,7 +157,8 @@ class Raw:
     def ping(self, name="ping"):
         """Sends a ping and takes everything up to its answer."""
         self.send(f"<iq type='get' id='{name}'><ping xmlns='urn:xmpp:ping'/></iq>")
-        return self.until(f"^(.*)<iq [^>]*id='{name}'[^>]*>").group(1)
+        self.until(f"<iq [^>]*id='{name}'[^>]*>", 500)
+        return self.before
 
 
 def session(user, resource=None, password="secret", present=False):
