@@ -157,6 +157,18 @@ static struct stanza *queue_take(struct stream *s)
     return st;
 }
 
+static enum stream_error error_of(enum xml_error e)
+{
+    switch (e) {
+    case XML_OK: return STREAM_NO_ERROR;
+    case XML_RESTRICTED: return STREAM_RESTRICTED_XML;
+    case XML_UNSUPPORTED_ENCODING: return STREAM_UNSUPPORTED_ENCODING;
+    case XML_TOO_BIG: return STREAM_POLICY_VIOLATION;
+    case XML_BAD_NAMESPACE_PREFIX: return STREAM_BAD_NAMESPACE_PREFIX;
+    default: return STREAM_NOT_WELL_FORMED;
+    }
+}
+
 /* Handles what has been read: a header, elements, the end. */
 static void dispatch(struct stream *s)
 {
@@ -172,18 +184,8 @@ static void dispatch(struct stream *s)
     }
     s->dispatching = false;
     if (s->close_seen && !s->queue && !s->busy && s->phase != STREAM_CLOSED)
-        stream_close(s, STREAM_NO_ERROR, NULL);
-}
-
-static enum stream_error error_of(enum xml_error e)
-{
-    switch (e) {
-    case XML_RESTRICTED: return STREAM_RESTRICTED_XML;
-    case XML_UNSUPPORTED_ENCODING: return STREAM_UNSUPPORTED_ENCODING;
-    case XML_TOO_BIG: return STREAM_POLICY_VIOLATION;
-    case XML_BAD_NAMESPACE_PREFIX: return STREAM_BAD_NAMESPACE_PREFIX;
-    default: return STREAM_NOT_WELL_FORMED;
-    }
+        stream_close(s, error_of(s->xml_error),
+                     s->xml_error == XML_TOO_BIG ? "larger than this server's limits" : NULL);
 }
 
 /* How much to parse at once. Until a session is bound, the XML may be restarted after any element,
@@ -206,10 +208,11 @@ static size_t feed(struct stream *s, const char *bytes, size_t len)
         size_t piece = piece_len(s, bytes + used, len - used);
         enum xml_error e = xml_parser_feed(s->parser, bytes + used, piece);
         used += piece;
+        if (e != XML_OK && !s->close_seen) { /* what came before the mistake is still done */
+            s->xml_error = e;
+            s->close_seen = true;
+        }
         dispatch(s);
-        if (e != XML_OK && s->phase != STREAM_CLOSED)
-            stream_close(s, error_of(e),
-                         e == XML_TOO_BIG ? "larger than this server's limits" : NULL);
     }
     return used;
 }

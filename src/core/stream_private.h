@@ -29,8 +29,9 @@ struct stream {
     bool busy;  /* a fiber or the account works on something it sent: further input waits */
     bool fiber; /* a fiber names it: not freed */
     bool dispatching;
-    bool paused;     /* its connection is not read */
-    bool close_seen; /* the peer's </stream:stream>, or the end of its bytes */
+    bool paused;              /* its connection is not read */
+    bool close_seen;          /* the peer's </stream:stream>, or the end of its bytes */
+    enum xml_error xml_error; /* why, if it ends with a mistake of the peer's */
     bool header_sent;
     bool ended;
     unsigned failures; /* of authentication */
