@@ -10,6 +10,7 @@ import hmac
 import json
 import os
 import re
+import select
 import shlex
 import socket
 import ssl
@@ -73,9 +74,37 @@ class Raw:
         except (OSError, ssl.SSLError) as e:
             raise Gone(str(e)) from e
 
+    def pump(self, text):
+        """Sends what is too much for the buffers on the way, and takes meanwhile what comes. (Not with two threads: an
+        SSL object serves one at a time.)"""
+        data = text.encode()
+        self.sock.setblocking(False)
+        try:
+            while data:
+                moved = False
+                try:
+                    sent = self.sock.send(data[:16384])
+                    data, moved = data[sent:], True
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+                    pass
+                try:
+                    self.more()
+                    moved = True
+                except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+                    pass
+                if not moved:
+                    ready = select.select([self.sock], [self.sock], [], PATIENCE)
+                    expect(ready[0] or ready[1], "nothing can be sent and nothing comes")
+        except OSError as e:
+            raise Gone(str(e)) from e
+        finally:
+            self.sock.settimeout(PATIENCE)
+
     def more(self):
         try:
             data = self.sock.recv(65536)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+            raise
         except socket.timeout as e:
             raise Failed(f"nothing came; the last was {self.got[-300:]!r}") from e
         except (OSError, ssl.SSLError) as e:
