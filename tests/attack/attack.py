@@ -201,6 +201,49 @@ def session(user, resource=None, password="secret", present=False):
     return c
 
 
+# ---- a login, step by step ----
+
+STARTTLS = "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
+HELLO = bytes.fromhex("1603010200010001fc0303") + bytes(40)  # the beginning of a ClientHello
+
+
+def half_open(c):
+    c.sock.sendall(HELLO)
+
+
+def bare_steps():
+    """One after the other, what a client does until it is bound: (what it is, how)."""
+    last = []
+    return [
+        ("connect", lambda c: None),
+        ("half a header", lambda c: c.send(HEADER[:40])),
+        ("the other half", lambda c: (c.send(HEADER[40:]), c.until("</stream:features>"))),
+        ("starttls", lambda c: c.send(STARTTLS)),
+        ("proceed", lambda c: c.until("<proceed[^>]*/>")),
+        ("TLS", lambda c: c.secure()),
+        ("header", lambda c: c.header()),
+        ("first message", lambda c: last.append(c.begin_scram("user1"))),
+        ("last message", lambda c: c.send(last[-1])),
+        ("success", lambda c: c.until("<success[^>]*>[^<]*</success>")),
+        ("header again, not read", lambda c: c.send(HEADER)),
+        ("features", lambda c: c.until("</stream:features>")),
+        ("bind, not read", lambda c: c.send(f"<iq type='set' id='b'><bind xmlns='{BIND}'/></iq>")),
+        ("bound", lambda c: c.until("</iq>")),
+        ("presence, not read", lambda c: c.send("<presence/>")),
+    ]
+
+
+STEPS = len(bare_steps())
+
+
+def until_step(n):
+    """A connection that has gone the first n steps."""
+    c = Raw(direct=False)
+    for _, step in bare_steps()[:n]:
+        step(c)
+    return c
+
+
 # ---- the server ----
 
 
