@@ -215,7 +215,7 @@ JACKDAW_MODULE(offline) = {
     .hooks =
         (const struct hook_entry[]){
             HOOK_AT(message_in, PHASE_POLICY, offline_message_in, .after = "archive"),
-            HOOK_AT(session_available, PHASE_MAIN, offline_available),
+            HOOK_AT(session_available, PHASE_STORE, offline_available),
             HOOK_AT(account_removed, PHASE_STORE, offline_account_removed),
             HOOK_END,
         },

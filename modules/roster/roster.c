@@ -233,7 +233,7 @@ JACKDAW_MODULE(roster) = {
         (const struct hook_entry[]){
             HOOK_AT(presence_out, PHASE_MAIN, roster_presence_out),
             HOOK_AT(presence_in, PHASE_MAIN, roster_presence_in),
-            HOOK_AT(session_available, PHASE_MAIN, roster_session_available),
+            HOOK_AT(session_available, PHASE_DELIVER, roster_session_available),
             HOOK_AT(account_removed, PHASE_STORE, roster_account_removed),
             HOOK_AT(stream_features, PHASE_MAIN, roster_features),
             HOOK_END,
