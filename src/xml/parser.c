@@ -294,6 +294,15 @@ static void on_text(void *arg, const char *s, int len)
         fail(p, XML_NOT_WELL_FORMED);
 }
 
+/* Between elements only white space may stand. In a section it would look as if nothing were open,
+ * and the parser could be given back to the pool in the middle of it. */
+static void on_cdata(void *arg)
+{
+    struct xml_parser *p = arg;
+    if (!p->halted && p->engine->depth <= 1)
+        fail(p, XML_NOT_WELL_FORMED);
+}
+
 static void on_declaration(void *arg, const char *prefix, const char *uri)
 {
     struct xml_parser *p = arg;
@@ -360,6 +369,7 @@ static void take_engine(struct xml_parser *p)
     XML_SetUserData(xp, p);
     XML_SetElementHandler(xp, on_start, on_end);
     XML_SetCharacterDataHandler(xp, on_text);
+    XML_SetStartCdataSectionHandler(xp, on_cdata);
     XML_SetStartNamespaceDeclHandler(xp, on_declaration);
     XML_SetXmlDeclHandler(xp, on_xml_declaration);
     XML_SetStartDoctypeDeclHandler(xp, on_doctype);
