@@ -355,14 +355,14 @@ static void stop(struct parts *p)
 {
     if (p->admin)
         admin_server_stop(&p->admin);
-    if (server.crew)
-        drain();
-    if (server.cache)
-        presence_cache_stop(&server.cache);
     if (server.crew) {
+        drain();
         on_each_worker(worker_end);
-        on_each_worker(worker_home_stop);
     }
+    if (server.cache) /* nobody tells it anything any more */
+        presence_cache_stop(&server.cache);
+    if (server.crew)
+        on_each_worker(worker_home_stop);
     if (server.store) /* before the crew: its threads answer to workers */
         store_free(&server.store);
     if (server.crew)
