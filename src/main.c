@@ -2,6 +2,7 @@
 #include <argp.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/macros.h"
 #include "config.h"
@@ -12,6 +13,8 @@ const char *argp_program_version = "jackdawd " VERSION;
 static const struct argp_option options[] = {
     {"config", 'c', "FILE", 0, "The configuration file (" SYSCONFDIR "/jackdaw.conf)", 0},
     {"check", 'k', 0, 0, "Only check the configuration", 0},
+    {"bus", 'b', "MODE", 0,
+     "local, or loopback: encode and decode whatever crosses between workers (for tests)", 0},
     {"ready-fd", 'r', "FD", 0, "Write READY and a newline to this descriptor when serving", 0},
     {0},
 };
@@ -23,6 +26,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     long fd;
     switch (key) {
     case 'c': args->config_file = arg; return 0;
+    case 'b':
+        if (strcmp(arg, "local") != 0 && strcmp(arg, "loopback") != 0)
+            argp_error(state, "--bus is local or loopback");
+        args->bus = arg;
+        return 0;
     case 'k': args->check = true; return 0;
     case 'r':
         fd = strtol(arg, &end, 10);

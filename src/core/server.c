@@ -204,6 +204,8 @@ static int configure(struct parts *p, const struct server_args *args, struct err
     p->config = config_load(args->config_file, modules_find, p->modules, e);
     if (!p->config)
         return -1;
+    if (args->bus)
+        p->config->bus = strcmp(args->bus, "loopback") == 0 ? BUS_LOOPBACK : BUS_LOCAL;
     server.config = p->config;
     modules_set_dir(p->modules, p->config->module_dir);
     log_threshold = (enum log_level)p->config->log_level;

@@ -8,8 +8,9 @@
 
 struct server_args {
     const char *config_file;
-    int ready_fd; /* "READY\n" is written here when it serves; -1: nowhere */
-    bool check;   /* only check the configuration */
+    const char *bus; /* "local" or "loopback" instead of what the configuration says; NULL: that */
+    int ready_fd;    /* "READY\n" is written here when it serves; -1: nowhere */
+    bool check;      /* only check the configuration */
 };
 
 /* The halves of server_run(), for tests: everything is up when the first returns 0. server_end()
