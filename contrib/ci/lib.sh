@@ -53,11 +53,29 @@ quietly() { # NAME COMMAND...: runs it with its output in the log; its status
     shift
     # Not in the foreground, so that an interrupt is heard at once and passed on.
     timeout --kill-after=10 "$LIMIT" "$@" >"$log" 2>&1 </dev/null &
-    child=$!
-    wait "$child"
+    children=("$!")
+    wait "${children[0]}"
 }
-child=
-trap '[ -z "$child" ] || { kill -TERM "$child" && wait "$child"; } 2>/dev/null; exit 130' INT TERM
+
+# Starts another function of this file beside what follows; a plain "wait" ends it. For what waits
+# more than it works: a server and its clients seldom keep two processors busy.
+beside() { # FUNCTION ARGUMENT...
+    (
+        trap end_children INT TERM
+        children=()
+        "$@"
+    ) &
+    children+=("$!")
+}
+
+# An interrupt is passed on, so that servers and databases end as well.
+end_children() {
+    [ "${#children[@]}" = 0 ] || kill -TERM "${children[@]}" 2>/dev/null
+    wait
+    exit 130
+}
+children=()
+trap end_children INT TERM
 
 why_of() { # STATUS
     if [ "$1" = 124 ]; then echo "took over $LIMIT s"; else echo "status $1"; fi
