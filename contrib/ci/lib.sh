@@ -93,6 +93,17 @@ try() { # NAME COMMAND...: one pass or one failure
     return "$status"
 }
 
+# Whether what failed is tried once more: it is said aloud, and both logs are kept. Not in --full, and never after a
+# sanitizer's report or a broken invariant: these do not go away by not coming back.
+second_chance() { # NAME STATUS [LOG...]
+    local log
+    log=$(log_of "$1")
+    [ "$2" != 0 ] && [ "${FULL:-0}" = 0 ] || return 1
+    grep -qsE 'Sanitizer|runtime error: |must hold but does not' "$log" "${@:3}" && return 1
+    cp "$log" "${log%.log}.first.log"
+    echo "   AGAIN $1: it failed once, see ${log%.log}.first.log"
+}
+
 # A command with many cases. It prints a line for each that begins with "ok" or with "not ok", "FAIL"
 # or "FAILED"; or, without such lines, "N passed, N failed" at its end. A skipped case is a line
 # "skip WHY"; for want of something that could be installed, it is a failure.
@@ -101,6 +112,10 @@ try_cases() { # NAME COMMAND...
     log=$(log_of "$1")
     quietly "$@"
     status=$?
+    if second_chance "$1" "$status"; then
+        quietly "$@"
+        status=$?
+    fi
     passed=$(grep -cE '^ok[ :]' "$log")
     failed=$(grep -cE '^(not ok|NOT ok|FAIL|FAILED)[ :]' "$log")
     if [ "$passed" = 0 ] && [ "$failed" = 0 ]; then
@@ -153,6 +168,10 @@ make_check() { # BUILD [MAKE-ARGUMENT...]
     find "build/$build" -name '*.trs' -delete
     quietly "make check in $build" make -C "build/$build" -k -j"$JOBS" check "$@"
     status=$?
+    if second_chance "make check in $build" "$status" "build/$build/test-suite.log"; then
+        quietly "make check in $build" make -C "build/$build" -k recheck "$@"
+        status=$?
+    fi
     while read -r trs; do
         count_trs "$trs"
     done < <(find "build/$build" -name '*.trs' | sort)
