@@ -7,13 +7,14 @@
 #include "core/server.h"
 #include "core/server_run.h"
 #include "loop/worker.h"
+#include "scratch.h"
 
 #define PARKED_MAX 256
 #define WORKERS 2
 
 struct probe probe;
 
-static char directory[64];
+static char directory[SCRATCH_MAX];
 
 /* ---- the module ---- */
 
@@ -257,8 +258,7 @@ void bed_until(atomic_int *counter, int value)
 
 void bed_start(const char *config)
 {
-    snprintf(directory, sizeof(directory), "/tmp/jackdaw-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(directory));
+    scratch_make(directory);
     char file[128];
     snprintf(file, sizeof(file), "%s/jackdaw.conf", directory);
     FILE *f = fopen(file, "w");
@@ -276,7 +276,5 @@ void bed_start(const char *config)
 void bed_stop(void)
 {
     server_end();
-    char command[128];
-    snprintf(command, sizeof(command), "rm -rf '%s'", directory);
-    ck_assert_int_eq(system(command), 0);
+    scratch_remove(directory);
 }

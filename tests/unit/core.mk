@@ -3,12 +3,13 @@ if HAVE_CHECK
 core_test_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS)
 
 check_PROGRAMS += tests/unit/test-config
-tests_unit_test_config_SOURCES = tests/unit/test-config.c
+tests_unit_test_config_SOURCES = tests/unit/test-config.c tests/unit/scratch.h
 tests_unit_test_config_CFLAGS = $(core_test_cflags)
 tests_unit_test_config_LDADD = libjackdaw.la $(CHECK_LIBS)
 
 check_PROGRAMS += tests/unit/test-core
-tests_unit_test_core_SOURCES = tests/unit/test-core.c tests/unit/core-bed.c tests/unit/core-bed.h
+tests_unit_test_core_SOURCES = tests/unit/test-core.c tests/unit/core-bed.c tests/unit/core-bed.h \
+	tests/unit/scratch.h
 tests_unit_test_core_CFLAGS = $(core_test_cflags) -pthread
 tests_unit_test_core_LDADD = libjackdaw.la $(CHECK_LIBS)
 

@@ -1,7 +1,6 @@
 #include "net-help.h"
 
 #include <check.h>
-#include <dirent.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "scratch.h"
 
 /* The crew */
 
@@ -271,24 +271,16 @@ void help_echo(struct side *s, const char *bytes, size_t len)
 
 /* Certificates */
 
-static char dir[64];
+static char dir[SCRATCH_MAX];
 
 void help_files_start(void)
 {
-    snprintf(dir, sizeof(dir), "/tmp/jackdaw-net-XXXXXX");
-    INVARIANT(mkdtemp(dir));
+    scratch_make(dir);
 }
 
 void help_files_end(void)
 {
-    DIR *d = opendir(dir);
-    INVARIANT(d);
-    for (struct dirent *entry; (entry = readdir(d));) {
-        if (entry->d_name[0] != '.')
-            unlink(help_file(entry->d_name));
-    }
-    closedir(d);
-    rmdir(dir);
+    scratch_remove(dir);
 }
 
 const char *help_file(const char *name)

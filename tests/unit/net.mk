@@ -2,7 +2,7 @@
 if HAVE_CHECK
 net_test_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) -pthread
 net_test_libs = libnet.la libloop.la libbase.la $(OPENSSL_LIBS) $(CHECK_LIBS)
-net_test_help = tests/unit/net-help.c tests/unit/net-help.h
+net_test_help = tests/unit/net-help.c tests/unit/net-help.h tests/unit/scratch.h
 
 check_PROGRAMS += tests/unit/test-conn
 tests_unit_test_conn_SOURCES = tests/unit/test-conn.c $(net_test_help)

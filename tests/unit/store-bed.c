@@ -10,19 +10,6 @@
 #error "TESTS_LIB is the folder of the test helpers"
 #endif
 
-void make_dir(char out[64])
-{
-    snprintf(out, 64, "/tmp/jackdaw-test.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(out));
-}
-
-void remove_dir(const char *dir)
-{
-    char command[128];
-    snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
-}
-
 char *helper(const char *fmt, ...)
 {
     char command[512] = TESTS_LIB "/", line[512], *last = mem_strdup("");

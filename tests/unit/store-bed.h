@@ -4,12 +4,9 @@
 #define JACKDAW_TESTS_UNIT_STORE_BED_H
 
 #include "loop-crew.h"
+#include "scratch.h"
 
 #include "store/store.h"
-
-/* A directory that goes with remove_dir(). */
-void make_dir(char out[64]);
-void remove_dir(const char *dir);
 
 /* Runs tests/lib/<command line> and gives its last line (the caller frees it). The test fails if
  * the helper does. */

@@ -2,7 +2,7 @@
 if HAVE_CHECK
 store_test_cflags = $(AM_CFLAGS) $(CHECK_CFLAGS) -DTESTS_LIB='"$(abs_top_srcdir)/tests/lib"'
 store_test_libs = libstore.la libloop.la libbase.la $(CHECK_LIBS)
-store_test_bed = tests/unit/store-bed.c tests/unit/store-bed.h $(loop_test_crew)
+store_test_bed = tests/unit/store-bed.c tests/unit/store-bed.h tests/unit/scratch.h $(loop_test_crew)
 
 check_PROGRAMS += tests/unit/test-store
 tests_unit_test_store_SOURCES = tests/unit/test-store.c $(store_test_bed)

@@ -20,6 +20,7 @@
 #include "core/server.h"
 #include "loop/fiber.h"
 #include "loop/worker.h"
+#include "scratch.h"
 #include "suite.h"
 
 /* ---- a module with commands ---- */
@@ -117,7 +118,7 @@ const struct module *const jackdaw_static_modules[] = {&tester, NULL};
 
 /* ---- the server ---- */
 
-static char folder[] = "/tmp/jackdaw-admin-XXXXXX";
+static char folder[SCRATCH_MAX];
 static char path[100], log_path[100];
 static struct modules *modules;
 static struct config *config;
@@ -127,8 +128,7 @@ static int log_fd;
 
 static void setup(void)
 {
-    memcpy(folder + sizeof(folder) - 7, "XXXXXX", 6);
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    scratch_make(folder);
     snprintf(path, sizeof(path), "%s/conf", folder);
     snprintf(log_path, sizeof(log_path), "%s/log", folder);
     FILE *fp = fopen(path, "w");
@@ -160,11 +160,7 @@ static void teardown(void)
     config_free(&config);
     close(log_fd);
     log_open(2, false);
-    unlink(log_path);
-    unlink(path);
-    snprintf(path, sizeof(path), "%s/conf", folder);
-    unlink(path);
-    rmdir(folder);
+    scratch_remove(folder);
 }
 
 /* ---- clients ---- */

@@ -16,7 +16,7 @@ static struct presence_cache *cache;
 
 static void start_server(void)
 {
-    make_dir(dir);
+    scratch_make(dir);
     char *address = helper("memcached start %s/mc", dir);
     port = (int)strtol(strchr(address, ':') + 1, NULL, 10);
     free(address);
@@ -25,7 +25,7 @@ static void start_server(void)
 static void stop_server(void)
 {
     free(helper("memcached stop %s/mc", dir));
-    remove_dir(dir);
+    scratch_remove(dir);
 }
 
 static struct flag lost;

@@ -11,6 +11,7 @@
 #include "core/config.h"
 #include "core/config_read.h"
 #include "core/module.h"
+#include "scratch.h"
 #include "store/store.h"
 
 /* Two modules as the loader would find them. */
@@ -67,22 +68,18 @@ static const struct module *find(void *arg, const char *dir, const char *name, s
 
 /* ---- files in a folder of the test's own ---- */
 
-static char folder[] = "/tmp/jackdaw-config-XXXXXX";
+static char folder[SCRATCH_MAX];
 
 static void make_folder(void)
 {
-    memcpy(folder + sizeof(folder) - 7, "XXXXXX", 6);
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    scratch_make(folder);
     ck_assert_int_eq(chdir(folder), 0);
 }
 
 static void remove_folder(void)
 {
-    static const char *const files[] = {"a.conf", "b.conf", "sub/c.conf", "sub"};
-    for (size_t i = 0; i < ARRAY_LEN(files); i++)
-        (void)!remove(files[i]);
     ck_assert_int_eq(chdir("/"), 0);
-    (void)!rmdir(folder);
+    scratch_remove(folder);
 }
 
 static void put(const char *name, const char *text)

@@ -12,6 +12,7 @@
 #include "core/module.h"
 #include "core/modules.h"
 #include "core/server.h"
+#include "scratch.h"
 
 struct server server; /* the process's own, without the process around it */
 
@@ -131,15 +132,14 @@ const struct module *const jackdaw_static_modules[] = {&alpha,  &beta,   &delta,
 
 /* ---- a configuration in a folder of the test's own ---- */
 
-static char folder[] = "/tmp/jackdaw-modules-XXXXXX";
+static char folder[SCRATCH_MAX];
 static struct modules *modules;
 static struct config *config;
 static struct err err;
 
 static void setup(void)
 {
-    memcpy(folder + sizeof(folder) - 7, "XXXXXX", 6);
-    ck_assert_ptr_nonnull(mkdtemp(folder));
+    scratch_make(folder);
     log_threshold = LOG_ERROR;
     setenv("JACKDAW_MODULE_DIR", folder, 1); /* nothing but what is linked in */
     modules = modules_new();
@@ -148,14 +148,9 @@ static void setup(void)
 
 static void teardown(void)
 {
-    char path[100];
     config_free(&config);
     modules_free(&modules);
-    snprintf(path, sizeof(path), "%s/conf", folder);
-    unlink(path);
-    snprintf(path, sizeof(path), "%s/secret", folder);
-    unlink(path);
-    rmdir(folder);
+    scratch_remove(folder);
 }
 
 static int instantiate(const char *text)

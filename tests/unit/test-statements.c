@@ -17,7 +17,7 @@ static struct loader *loader;
 
 static void start_servers(void)
 {
-    make_dir(dir);
+    scratch_make(dir);
     target[STORE_POSTGRES] = helper("postgres start %s/pg", dir);
     target[STORE_SQLITE] = mem_alloc(128);
     snprintf(target[STORE_SQLITE], 128, "%s/statements.db", dir);
@@ -28,7 +28,7 @@ static void start_servers(void)
 static void stop_servers(void)
 {
     free(helper("postgres stop %s/pg -m immediate", dir));
-    remove_dir(dir);
+    scratch_remove(dir);
     free(target[STORE_POSTGRES]);
     free(target[STORE_SQLITE]);
     loader_free(&loader);

@@ -18,7 +18,7 @@ static struct store_conf conf;
 
 static void start_server(void)
 {
-    make_dir(dir);
+    scratch_make(dir);
     target = helper("postgres start %s/pg", dir);
     target_tcp = mem_strdup(strstr(target, " port="));
 }
@@ -28,7 +28,7 @@ static void stop_server(void)
     free(helper("postgres stop %s/pg -m immediate", dir));
     free(target);
     free(target_tcp);
-    remove_dir(dir);
+    scratch_remove(dir);
 }
 
 static void psql(const char *sql)

@@ -13,14 +13,14 @@ static struct store_conf conf;
 /* In the process that forks the tests. */
 static void start_servers(void)
 {
-    make_dir(dir);
+    scratch_make(dir);
     target[STORE_POSTGRES] = helper("postgres start %s/pg", dir);
 }
 
 static void stop_servers(void)
 {
     free(helper("postgres stop %s/pg -m immediate", dir));
-    remove_dir(dir);
+    scratch_remove(dir);
 }
 
 /* Test number i runs on driver i, each on an empty database. */
