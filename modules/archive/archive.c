@@ -165,7 +165,7 @@ static void append(struct work *w, int64_t id, enum archive_dir dir, const struc
                    int64_t origin)
 {
     struct strbuf data;
-    strbuf_init(&data, (size_t)32 << 20);
+    strbuf_init(&data, 2 * STANZA_WRITTEN_MAX); /* room for a try to compress it */
     archive_encode(w->st, dir, &data);
     char bare[JID_MAX + 1];
     memcpy(bare, peer->s, peer->bare_len);

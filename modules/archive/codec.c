@@ -3,7 +3,6 @@
 #include <pthread.h>
 #include <zlib.h>
 
-#define MESSAGE_MAX ((size_t)16 << 20)
 #define WINDOW_BITS (-15) /* raw deflate: no header, no checksum */
 #define MEM_LEVEL 8
 
@@ -115,7 +114,7 @@ void archive_encode(const struct stanza *st, enum archive_dir dir, struct strbuf
     xml_set(bare->arena, bare->el, A_from, NULL);
     xml_set(bare->arena, bare->el, A_to, *resource ? resource : NULL);
     struct strbuf plain;
-    strbuf_init(&plain, MESSAGE_MAX);
+    strbuf_init(&plain, STANZA_WRITTEN_MAX);
     stanza_write(&plain, bare);
     stanza_unref(&bare);
     size_t start = out->len;
@@ -163,7 +162,7 @@ struct stanza *archive_decode(const void *data, size_t len, enum archive_dir dir
     if (bytes[0] != FORMAT_DEFLATE_1)
         return NULL;
     struct strbuf plain;
-    strbuf_init(&plain, MESSAGE_MAX);
+    strbuf_init(&plain, STANZA_WRITTEN_MAX);
     struct stanza *st = NULL;
     if (decompress_into(&plain, bytes + 1, len - 1))
         st = parse(strbuf_str(&plain), plain.len, dir, own, peer, resource);

@@ -16,6 +16,13 @@ struct strbuf;
 
 enum { BUS_LOCAL, BUS_LOOPBACK };
 
+/* What limits.stanza_size may be at most; how many times as large a stanza may become when it is
+ * written again (a character may take six bytes: &quot;); so what a buffer for any one stanza must
+ * hold. */
+#define STANZA_SIZE_MAX ((int64_t)2 << 20)
+#define STANZA_GROWTH 8
+#define STANZA_WRITTEN_MAX ((size_t)(STANZA_GROWTH * STANZA_SIZE_MAX))
+
 struct config_limits {
     int64_t fibers_max;   /* per worker */
     int64_t entities_max; /* per worker: idle ones beyond are evicted, oldest first */

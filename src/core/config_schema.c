@@ -122,7 +122,7 @@ static const struct option limits_options[] = {
                    .help = "The largest element before a client has logged in."),
     OPTION_INT_AT(struct config_limits, preauth_elements, "32", 8, 1000,
                   .help = "The most elements in one, before a client has logged in."),
-    OPTION_SIZE_AT(struct config_limits, stanza_size, "256KiB", 10000, 64 * MIB,
+    OPTION_SIZE_AT(struct config_limits, stanza_size, "256KiB", 10000, STANZA_SIZE_MAX,
                    .help = "The largest stanza (RFC 6120 asks for 10000 bytes at least)."),
     OPTION_INT_AT(struct config_limits, stanza_elements, "4096", 16, 1000000,
                   .help = "The most elements in a stanza."),

@@ -2,12 +2,12 @@
 
 #include "base/mem.h"
 #include "base/strbuf.h"
+#include "core/config.h"
 #include "core/entity_life.h"
 #include "core/session.h"
 #include "loop/worker.h"
 
 #define SESSION_SLOTS_FIRST 64
-#define SCRATCH_MAX ((size_t)16 << 20)
 
 static _Thread_local struct home *self;
 
@@ -25,7 +25,7 @@ void home_start(struct worker *w)
     self->session_slots = SESSION_SLOTS_FIRST;
     self->sessions = mem_zalloc(self->session_slots * sizeof(*self->sessions));
     self->scratch = mem_new(struct strbuf);
-    strbuf_init(self->scratch, SCRATCH_MAX);
+    strbuf_init(self->scratch, STANZA_WRITTEN_MAX);
     TAILQ_INIT(&self->waiting);
     TAILQ_INIT(&self->idle);
     entity_table_init(self);

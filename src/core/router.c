@@ -10,8 +10,6 @@
 #include "core/receipt.h"
 #include "core/server.h"
 
-#define STANZA_BYTES_MAX ((size_t)16 << 20)
-
 unsigned home_of(uint64_t bare_hash)
 {
     return (unsigned)(bare_hash % crew_size(server.crew));
@@ -60,7 +58,7 @@ static void address_mail(struct item *item)
 static void stanza_encode(struct strbuf *out, const struct stanza *st)
 {
     struct strbuf bytes;
-    strbuf_init(&bytes, STANZA_BYTES_MAX);
+    strbuf_init(&bytes, STANZA_WRITTEN_MAX);
     stanza_write(&bytes, st);
     INVARIANT(!bytes.overflow);
     wire_put_bytes(out, strbuf_str(&bytes), bytes.len);

@@ -326,14 +326,10 @@ size_t stream_room(const struct stream *s)
     return queued < room ? room - queued : 0;
 }
 
-/* A character may become six bytes when it is written (&quot;), and a largest stanza must never be
- * too much for its reader. */
-#define WRITTEN_STANZAS 8
-
 void streams_init(void)
 {
     const struct config_limits *l = &server.config->limits;
-    int64_t least = WRITTEN_STANZAS * l->stanza_size;
+    int64_t least = STANZA_GROWTH * l->stanza_size; /* never too much for its reader */
     conn_conf = (struct conn_conf){
         .output_max = (size_t)(l->output_max > least ? l->output_max : least),
         .read_budget = READ_BUDGET,

@@ -211,6 +211,9 @@ START_TEST(mistakes_are_named_with_their_line)
             "a.conf:4: workers: must be a number, from 0 to 256, not 'many'");
     refused("data_dir = /d\nworkers = 257",
             "a.conf:2: workers: must be a number, from 0 to 256, not '257'");
+    refused("data_dir = /d\nlimits { stanza_size = 2049KiB }", /* what the buffers hold */
+            "a.conf:2: stanza_size in limits: must be a size such as 64KiB, from 10000 to 2MiB, "
+            "not '2049KiB'");
     refused("data_dir = /d\nworkers = {1, 2}",
             "a.conf:2: workers: takes one value, not a list of 2");
     refused(
