@@ -6,7 +6,6 @@
 
 struct entity;
 struct item;
-struct jid;
 struct stanza;
 struct stream;
 

@@ -39,7 +39,7 @@ static void call_arrived(struct post *post)
     struct call *c = CONTAINER_OF(post, struct call, post);
     struct item *item = item_new(ITEM_CALL);
     item->mail.keep = true; /* admins are few */
-    item->call_arg = c;
+    item->call = c;
     entity_post(entity_wake(home_self(), c->account), item);
 }
 
@@ -51,7 +51,7 @@ static void released(void *arg, int result)
 
 void call_handle(struct entity *e, struct item *item)
 {
-    struct call *c = item->call_arg;
+    struct call *c = item->call;
     struct work w = {
         .account = e,
         .host = e->host,
@@ -64,7 +64,7 @@ void call_handle(struct entity *e, struct item *item)
 
 void call_refuse(struct item *item)
 {
-    call_return(item->call_arg, STORE_FULL);
+    call_return(item->call, STORE_FULL);
 }
 
 static void call_free(struct call *c)

@@ -8,7 +8,6 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "core/option.h"
 
 struct raw_place {
     const char *file;

@@ -123,7 +123,6 @@ static struct entity *entity_new(struct home *h, const struct jid *j)
     e->jid = bare;
     e->host = host_find(jid_domain(bare), jid_domain_len(bare));
     INVARIANT(e->host);
-    e->generation = home_new_id(h);
     e->state = ENTITY_LOADING;
     const struct config_limits *limits = &server.config->limits;
     mailbox_init(&e->mailbox, (unsigned)limits->mailbox_max, (unsigned)limits->mailbox_per_source);

@@ -17,7 +17,6 @@
 struct host;
 struct module_inst;
 struct session;
-struct worker;
 
 enum entity_state {
     ENTITY_LOADING, /* its rows are being read; mail waits */
@@ -32,8 +31,7 @@ struct entity {
     struct entity *next;   /* in the home's table */
     const struct jid *jid; /* bare; owned */
     struct host *host;
-    uint64_t generation; /* unique in this process, never 0 */
-    uint64_t owner;      /* number in the store; 0 while loading */
+    uint64_t owner; /* number in the store; 0 while loading */
     enum entity_state state;
     bool exists;     /* there is such an account */
     int64_t revoked; /* µs, monotonic: who connected before may not bind a resource; 0: never */
@@ -50,12 +48,6 @@ struct entity {
     size_t n_contacts;
     struct timer idle; /* set while nothing but memory keeps it */
     void **slots;      /* per module: account_size bytes each, made at first use */
-};
-
-/* What names an entity across waits and workers. */
-struct entity_ref {
-    uint64_t hash; /* of the bare JID */
-    uint64_t generation;
 };
 
 /* The module's own data in this account: zeroed at first use, freed with the account after

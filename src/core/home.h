@@ -8,7 +8,6 @@
 #include "core/entity.h"
 
 struct session;
-struct stream;
 struct worker;
 
 struct home {
@@ -51,11 +50,11 @@ void home_when_idle(struct home *h, void (*fn)(void *arg), void *arg);
 /* An entity has come to rest. */
 void home_rested(struct home *h);
 
-/* Tables. */
+/* The table of sessions. */
 void home_add_session(struct home *h, struct session *s);
 void home_remove_session(struct home *h, struct session *s);
 
-/* Calls `fn` for every entity / session. */
+/* Calls `fn` for every entity, which may go meanwhile. */
 void home_each_entity(struct home *h, void (*fn)(struct entity *e, void *arg), void *arg);
 
 #endif

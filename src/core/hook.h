@@ -9,14 +9,9 @@
 
 #include "base/macros.h"
 
-struct account;
 struct arena;
 struct err;
-struct host;
-struct jid;
 struct module_inst;
-struct session;
-struct stanza;
 struct stream;
 struct work;
 struct xml_el;

@@ -59,7 +59,6 @@ static bool aside_start(struct work *w, const struct iq_entry *entry, struct mod
                         .out = out,
                         .seq = seq,
                         .deadline = fiber_deadline()};
-    a->work.aside = true;
     a->work.entry = NULL;
     if ((int64_t)w->account->asides >= server.config->limits.aside_max ||
         !fiber_spawn(home_self()->worker, FIBER_NORMAL, aside_run, a)) {

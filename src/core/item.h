@@ -4,12 +4,11 @@
 #define JACKDAW_CORE_ITEM_H
 
 #include "bus/bus.h"
-#include "core/router.h"
 #include "core/work.h"
 #include "loop/mailbox.h"
 
+struct call;
 struct entity;
-struct stream;
 
 enum item_kind {
     ITEM_IN,     /* a stanza for this entity */
@@ -31,9 +30,7 @@ struct item {
     uint64_t seq;           /* OUT, KEPT */
     uint64_t stream;        /* BIND */
     char *resource;         /* BIND: prepared, owned; NULL: make one */
-    account_fn *call;       /* CALL */
-    void *call_arg;
-    struct promise *promise; /* CALL: answered on this worker */
+    struct call *call;      /* CALL */
 };
 
 /* Zeroed but for its kind. */

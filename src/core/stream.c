@@ -73,11 +73,6 @@ const char *stream_label(const struct stream *s)
     return s->label;
 }
 
-struct session *stream_session(const struct stream *s)
-{
-    return s->session;
-}
-
 const struct jid *stream_account(const struct stream *s)
 {
     return s->account;

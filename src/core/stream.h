@@ -13,7 +13,6 @@
 #include "xmpp/stream_error.h"
 
 struct host;
-struct session;
 struct stream;
 struct worker;
 
@@ -31,14 +30,13 @@ enum stream_phase {
 /* Takes a connected socket. Frees itself when done. On worker `w`. */
 void stream_accept(struct worker *w, const struct config_listen *listen, int fd);
 
-/* What is known of it. Without a comment: never NULL, valid as long as the stream. A session there
- * is once a resource is bound, else NULL. On the stream's worker. */
+/* What is known of it. Without a comment: never NULL, valid as long as the stream. On the stream's
+ * worker. */
 enum stream_phase stream_phase(const struct stream *s);
 const char *stream_phase_name(enum stream_phase p);
-struct conn *stream_conn(const struct stream *s);
+struct conn *stream_conn(const struct stream *s); /* NULL once it has ended */
 struct host *stream_host(const struct stream *s); /* NULL before the header */
 const char *stream_label(const struct stream *s); /* for logs: JID or address */
-struct session *stream_session(const struct stream *s);
 
 /* In a stream_features hook: the arena for what is added. */
 struct arena *stream_features_arena(const struct stream *s);

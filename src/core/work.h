@@ -13,7 +13,6 @@
 #include "xmpp/stanza.h"
 
 struct host;
-struct module_inst;
 
 /* Where a stanza's receipt is answered to: plain data that may cross nodes. */
 struct receipt {
@@ -30,7 +29,6 @@ struct work {
     const struct jid *to;    /* the addressee: st->to, or this one of a fan-out */
     struct ledger_entry *entry; /* NULL in aside handlers */
     struct receipt receipt;
-    bool aside;
     bool kept;      /* something was or already is stored for this stanza */
     bool want_copy; /* message_out: call message_kept when the recipient's home has answered */
     bool answered;  /* an IQ handler has answered */
