@@ -15,7 +15,7 @@ struct rules {
 };
 
 static const struct rules rules[] = {
-    [TYPE_NORMAL] = {TO_ALL, TO_ALL},    [TYPE_CHAT] = {TO_ALL, TO_ALL},
+    [TYPE_NORMAL] = {TO_ALL, REFUSE},    [TYPE_CHAT] = {TO_ALL, TO_ALL},
     [TYPE_GROUPCHAT] = {REFUSE, REFUSE}, [TYPE_HEADLINE] = {TO_ALL_QUIET, DROP},
     [TYPE_ERROR] = {DROP, DROP},
 };

@@ -1,7 +1,7 @@
 # The dialogue runner and the dialogues, and what every test that needs a server starts from.
 EXTRA_DIST += tests/with-server tests/lib/server tests/talk/run tests/talk/README.md \
 	tests/talk/macros tests/talk/dialogues tests/talk/faults tests/talk/configured \
-	tests/talk/small.conf tests/talk/selftest
+	tests/talk/small.conf tests/talk/selftest tests/talk/tables
 
 noinst_PROGRAMS += tests/talk/talk
 tests_talk_talk_SOURCES = \
