@@ -52,19 +52,12 @@ enum hook_result directed_out(struct module_inst *inst, struct work *w)
     return HOOK_HANDLED;
 }
 
-/* Whether `jid` hears what the account broadcasts. */
-static bool hears_broadcasts(const struct entity *account, const struct jid *jid)
-{
-    const struct contact *c = contact_find(account, jid);
-    return (c && (c->subscription & SUBSCRIBED_FROM)) || jid_equal_bare(jid, account->jid);
-}
-
 void directed_end(struct module_inst *inst, struct work *w, struct stanza *unavailable, bool told)
 {
     struct presence_session *p = session_slot(w->session, inst);
     while (p->n_directed > 0) {
         struct directed *d = STAILQ_FIRST(&p->directed);
-        if (!told || !hears_broadcasts(w->account, d->jid)) {
+        if (!told || !contact_sees(w->account, d->jid)) {
             struct stanza *st = stanza_edit(unavailable);
             stanza_set_to(st, d->jid);
             work_route(w, st);

@@ -179,10 +179,8 @@ static void answer(struct module_inst *inst, struct work *w, struct session *s)
 /* Section 4.3.2. Who may not know hears nothing: an answer would tell that there is an account. */
 static void probed(struct module_inst *inst, struct work *w)
 {
-    const struct contact *c = w->st->from ? contact_find(w->account, w->st->from) : NULL;
     struct session *s;
-    if (!(c && (c->subscription & SUBSCRIBED_FROM)) &&
-        !(w->st->from && jid_equal_bare(w->st->from, w->account->jid)))
+    if (!w->st->from || !contact_sees(w->account, w->st->from))
         return;
     TAILQ_FOREACH (s, &w->account->sessions, link)
         if (session_available(s) && (jid_is_bare(w->to) || jid_equal(w->to, s->jid)))

@@ -34,7 +34,11 @@ STAILQ_HEAD(contact_list, contact);
 /* The contact with this bare JID, NULL if there is none. */
 struct contact *contact_find(const struct entity *account, const struct jid *jid);
 
-/* The same, made at the end of the list if it is not there. */
+/* Whether `jid` (bare or full) may see the account's presence: by a subscription, or because it is
+ * the account itself. */
+bool contact_sees(const struct entity *account, const struct jid *jid);
+
+/* The contact, made at the end of the list if it is not there. */
 struct contact *contact_make(struct entity *account, const struct jid *jid);
 
 /* Takes it out and frees it. Sets *c to NULL. */

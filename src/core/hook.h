@@ -43,6 +43,9 @@ enum hook_result {
  * At the recipient's home, ordered, may yield:
  *   message_in    a message to the account or one of its resources
  *   presence_in   presence of any type to the account
+ *   iq_in         another's request to the account or one of its resources, before it is answered
+ *                 or delivered. Also for a name without an account (w->account->exists), so that a
+ *                 stranger can be told the same in both cases
  * Sessions, ordered, may yield:
  *   session_bound, session_closed (its presence was not necessarily sent: `session` is still there)
  *   session_available  first available presence (initial presence), after its broadcast
@@ -60,6 +63,7 @@ enum hook_result {
     NOTIFY(message_kept, struct work *w)                                                           \
     CHAIN(message_in, struct work *w)                                                              \
     CHAIN(presence_in, struct work *w)                                                             \
+    CHAIN(iq_in, struct work *w)                                                                   \
     NOTIFY(session_bound, struct work *w)                                                          \
     NOTIFY(session_closed, struct work *w)                                                         \
     NOTIFY(session_available, struct work *w)                                                      \

@@ -139,19 +139,32 @@ static void in_message(struct work *w)
     (void)result;
 }
 
+/* Whether a hook has dealt with it. */
+static bool intercepted(struct work *w)
+{
+    enum hook_result result;
+    HOST_CHAIN(result, w->host, iq_in, w);
+    return result != HOOK_CONTINUE;
+}
+
 static bool in_iq(struct work *w)
 {
+    bool request = w->st->type == TYPE_GET || w->st->type == TYPE_SET;
+    if (request && intercepted(w))
+        return false;
+    if (!w->account->exists) {
+        work_reject(w, SE_SERVICE_UNAVAILABLE, NULL);
+        return false;
+    }
     if (!jid_is_bare(w->to)) {
         struct session *s = entity_session(w->account, jid_resource(w->to));
         if (s && session_connected(s))
             work_send(w, s, w->st);
-        else if (w->st->type == TYPE_GET || w->st->type == TYPE_SET)
+        else if (request)
             work_reject(w, SE_SERVICE_UNAVAILABLE, NULL);
         return false;
     }
-    if (w->st->type == TYPE_GET || w->st->type == TYPE_SET)
-        return work_iq(w, IQ_ACCOUNT, false, 0);
-    return false;
+    return request && work_iq(w, IQ_ACCOUNT, false, 0);
 }
 
 static void handle_in(struct entity *e, struct item *item)
@@ -159,14 +172,14 @@ static void handle_in(struct entity *e, struct item *item)
     struct work w = work_of(e, item, item->st->from);
     w.to = item->to ? item->to : item->st->to;
     w.receipt = item->receipt;
-    if (!e->exists) {
-        if (item->st->kind != STANZA_PRESENCE)
+    if (item->st->kind == STANZA_IQ) {
+        if (in_iq(&w))
+            return;
+    } else if (!e->exists) {
+        if (item->st->kind == STANZA_MESSAGE)
             work_reject(&w, SE_SERVICE_UNAVAILABLE, NULL);
     } else if (item->st->kind == STANZA_MESSAGE) {
         in_message(&w);
-    } else if (item->st->kind == STANZA_IQ) {
-        if (in_iq(&w))
-            return;
     } else {
         enum hook_result result;
         HOST_CHAIN(result, w.host, presence_in, &w);
