@@ -14,23 +14,23 @@ tests_unit_test_core_CFLAGS = $(core_test_cflags) -pthread
 tests_unit_test_core_LDADD = libjackdaw.la $(CHECK_LIBS)
 
 # Objects for the loader: one that is good, and one for each way of being none.
-core_test_objects = tests/unit/modules/good.la tests/unit/modules/foreign.la \
-	tests/unit/modules/misnamed.la tests/unit/modules/empty.la
+core_test_objects = tests/modules/good.la tests/modules/foreign.la \
+	tests/modules/misnamed.la tests/modules/empty.la
 check_LTLIBRARIES += $(core_test_objects)
 core_test_object_ldflags = -module -avoid-version -shared -rpath /nowhere
-tests_unit_modules_good_la_SOURCES = tests/unit/modules/good.c
-tests_unit_modules_good_la_LDFLAGS = $(core_test_object_ldflags)
-tests_unit_modules_foreign_la_SOURCES = tests/unit/modules/foreign.c
-tests_unit_modules_foreign_la_LDFLAGS = $(core_test_object_ldflags)
-tests_unit_modules_misnamed_la_SOURCES = tests/unit/modules/misnamed.c
-tests_unit_modules_misnamed_la_LDFLAGS = $(core_test_object_ldflags)
-tests_unit_modules_empty_la_SOURCES = tests/unit/modules/empty.c
-tests_unit_modules_empty_la_LDFLAGS = $(core_test_object_ldflags)
+tests_modules_good_la_SOURCES = tests/modules/good.c
+tests_modules_good_la_LDFLAGS = $(core_test_object_ldflags)
+tests_modules_foreign_la_SOURCES = tests/modules/foreign.c
+tests_modules_foreign_la_LDFLAGS = $(core_test_object_ldflags)
+tests_modules_misnamed_la_SOURCES = tests/modules/misnamed.c
+tests_modules_misnamed_la_LDFLAGS = $(core_test_object_ldflags)
+tests_modules_empty_la_SOURCES = tests/modules/empty.c
+tests_modules_empty_la_LDFLAGS = $(core_test_object_ldflags)
 
 check_PROGRAMS += tests/unit/test-modules
 tests_unit_test_modules_SOURCES = tests/unit/test-modules.c
 tests_unit_test_modules_CPPFLAGS = $(AM_CPPFLAGS) \
-	-DTEST_MODULE_DIR='"$(abs_builddir)/tests/unit/modules/.libs"'
+	-DTEST_MODULE_DIR='"$(abs_builddir)/tests/modules/.libs"'
 tests_unit_test_modules_CFLAGS = $(core_test_cflags)
 tests_unit_test_modules_LDADD = libjackdaw.la $(CHECK_LIBS)
 tests_unit_test_modules_DEPENDENCIES = $(core_test_objects) libjackdaw.la
