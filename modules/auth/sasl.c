@@ -67,12 +67,12 @@ static void fail_scram(struct stream *s, enum scram_result result)
 void auth_features(struct module_inst *inst, struct stream *s, struct xml_el *features)
 {
     (void)inst;
-    unsigned char cb[32];
+    unsigned char cb[TLS_BINDING_MAX];
     if (stream_phase(s) != STREAM_SECURE)
         return;
     struct arena *a = stream_features_arena(s);
     struct xml_el *mechanisms = xml_add(a, features, NS_SASL, A_mechanisms);
-    bool plus = conn_tls_exporter(stream_conn(s), cb);
+    bool plus = tls_exporter(conn_tls(stream_conn(s)), cb) > 0;
     if (plus)
         xml_text(a, xml_add(a, mechanisms, NS_SASL, A_mechanism), MECHANISM_PLUS);
     xml_text(a, xml_add(a, mechanisms, NS_SASL, A_mechanism), MECHANISM);
@@ -166,13 +166,12 @@ static void take_first(struct module_inst *inst, struct stream *s, struct exchan
  * clients that know nothing newer and do not look (slixmpp). */
 static unsigned bindings_of(struct stream *s, struct scram_binding out[SCRAM_BINDINGS])
 {
-    struct conn *conn = stream_conn(s);
+    SSL *ssl = conn_tls(stream_conn(s));
     unsigned n = 0;
-    if (conn_tls_exporter(conn, out[n].data)) {
-        out[n].len = 32;
+    out[n].len = tls_exporter(ssl, out[n].data);
+    if (out[n].len > 0)
         out[n++].name = "tls-exporter";
-    }
-    out[n].len = conn_tls_unique(conn, out[n].data, sizeof(out[n].data));
+    out[n].len = tls_unique(ssl, out[n].data);
     if (out[n].len > 0)
         out[n++].name = "tls-unique";
     return n;
@@ -192,13 +191,13 @@ static void take_auth(struct module_inst *inst, struct stream *s, struct stanza 
 {
     const char *mechanism = st_attr(nonza, A_mechanism);
     bool plus = mechanism && strcmp(mechanism, MECHANISM_PLUS) == 0;
-    unsigned char cb[32];
+    unsigned char cb[TLS_BINDING_MAX];
     if (stream_sasl(s)) {
         fail(s, "malformed-request"); /* one exchange at a time */
         return;
     }
     if (!mechanism || (!plus && strcmp(mechanism, MECHANISM) != 0) ||
-        (plus && !conn_tls_exporter(stream_conn(s), cb))) {
+        (plus && tls_exporter(conn_tls(stream_conn(s)), cb) == 0)) {
         fail(s, "invalid-mechanism");
         return;
     }

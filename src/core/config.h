@@ -57,6 +57,8 @@ struct config_cache {
 struct config_host {
     const char *name; /* prepared domain */
     const char *certificate, *key;
+    const char *client_ca; /* NULL: clients are not asked for certificates */
+    bool anonymous;
     struct option_list modules;
 };
 

@@ -45,6 +45,14 @@ static const struct option host_options[] = {
                              "self-signed certificate is made in data_dir."),
     OPTION_STRING_AT(struct config_host, key, NULL, .path = true, .reloadable = true,
                      .help = "PEM file with the certificate's private key."),
+    OPTION_STRING_AT(struct config_host, client_ca, NULL, .path = true,
+                     .help = "PEM file with certificates of those who may vouch for users: clients "
+                             "are asked for a certificate and may log in with one that these have "
+                             "signed and that names their address as id-on-xmppAddr (SASL "
+                             "EXTERNAL)."),
+    OPTION_BOOL_AT(struct config_host, anonymous, "no",
+                   .help = "Whether anybody may log in without an account (SASL ANONYMOUS): each "
+                           "gets a random address, and nothing of it is stored."),
     OPTION_LIST_AT(struct config_host, modules, NULL,
                    .help = "The modules of this host, instead of the standard ones; what they "
                            "require comes with them."),

@@ -34,7 +34,8 @@ xmpphdr_HEADERS = \
 	src/xmpp/stream_error.h
 nethdrdir = $(pkgincludedir)/net
 nethdr_HEADERS = \
-	src/net/conn.h
+	src/net/conn.h \
+	src/net/tls_peer.h
 storehdrdir = $(pkgincludedir)/store
 storehdr_HEADERS = \
 	src/store/store.h

@@ -15,6 +15,7 @@ struct registry;
 struct host {
     const char *name;
     const struct jid *jid;
+    const struct config_host *conf;
     struct module_inst **insts; /* in the order of loading; without the global ones */
     unsigned n_insts;
     struct hook_list hooks[HOOK_COUNT];

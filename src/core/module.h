@@ -19,6 +19,7 @@
 #include "core/stream.h"
 #include "core/work.h"
 #include "loop/offload.h"
+#include "net/tls_peer.h"
 #include "xmpp/scram.h"
 #include "xmpp/stanza.h"
 

@@ -164,7 +164,7 @@ static int start_tls(struct parts *p, struct err *e)
     int result = 0;
     for (size_t i = 0; i < c->n_hosts && result == 0; i++) {
         const struct config_host *h = &c->hosts[i];
-        hosts[i] = (struct tls_host){h->name, h->certificate, h->key};
+        hosts[i] = (struct tls_host){h->name, h->certificate, h->key, h->client_ca};
         if (h->certificate)
             continue;
         hosts[i].cert_file = arena_printf(a, "%s/%s.crt", c->data_dir, h->name);

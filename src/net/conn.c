@@ -591,27 +591,7 @@ const char *conn_tls_cipher(const struct conn *c)
     return conn_is_tls(c) ? SSL_get_cipher_name(c->channel.ssl) : "";
 }
 
-size_t conn_tls_unique(const struct conn *c, unsigned char *out, size_t size)
+SSL *conn_tls(const struct conn *c)
 {
-    SSL *ssl = c->channel.ssl;
-    if (!conn_is_tls(c))
-        return 0;
-    if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1)
-        return 0; /* open to the triple handshake attack */
-    /* The client's Finished comes first, in a resumed session of TLS 1.2 ours. */
-    size_t len = SSL_session_reused(ssl) ? SSL_get_finished(ssl, out, size)
-                                         : SSL_get_peer_finished(ssl, out, size);
-    return len <= size ? len : 0;
-}
-
-bool conn_tls_exporter(const struct conn *c, unsigned char out[32])
-{
-    static const char label[] = "EXPORTER-Channel-Binding";
-    SSL *ssl = c->channel.ssl;
-    if (!conn_is_tls(c))
-        return false;
-    if (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1)
-        return false; /* not unique then: RFC 9266, section 2 */
-    return SSL_export_keying_material(ssl, out, 32, label, sizeof(label) - 1,
-                                      (const unsigned char *)"", 0, 1) == 1;
+    return conn_is_tls(c) ? c->channel.ssl : NULL;
 }

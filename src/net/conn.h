@@ -73,14 +73,8 @@ const char *conn_alpn(const struct conn *c);        /* "xmpp-client", "" if none
 const char *conn_tls_version(const struct conn *c); /* "TLSv1.3" */
 const char *conn_tls_cipher(const struct conn *c);
 
-/* Channel binding data of type tls-exporter (RFC 9266) into `out` (32 bytes). False if there is
- * none: no TLS, or TLS 1.2 without the extended master secret. */
-MUST_CHECK bool conn_tls_exporter(const struct conn *c, unsigned char out[32]);
-
-/* Channel binding data of type tls-unique (RFC 5929 section 3: the first Finished message of the
- * handshake) into `out`; its length, 0 if there is none. With TLS 1.3 nobody has defined it, but
- * clients use the same message there. */
-size_t conn_tls_unique(const struct conn *c, unsigned char *out, size_t size);
+/* The TLS object, for net/tls_peer.h; the connection's. NULL until CONN_SECURED. */
+SSL *conn_tls(const struct conn *c);
 
 /* Moves the connection to another worker. On the old worker: conn_detach() stops its events and
  * timers; what was read and not yet delivered stays with it. Then hand the pointer over with

@@ -4,5 +4,6 @@ libnet_la_SOURCES = \
 	src/net/conn.c src/net/conn.h \
 	src/net/listener.c src/net/listener.h \
 	src/net/tls.c src/net/tls.h \
-	src/net/tls_cert.c
+	src/net/tls_cert.c \
+	src/net/tls_peer.c src/net/tls_peer.h
 libnet_la_LIBADD = $(OPENSSL_LIBS)

@@ -34,19 +34,39 @@ static int by_name(const void *a, const void *b)
     return strcasecmp(left->name, right->name);
 }
 
+/* A certificate that is not valid is no error: its owner may log in otherwise. */
+static int judge_later(int valid, X509_STORE_CTX *store)
+{
+    (void)valid, (void)store;
+    return 1;
+}
+
+/* What depends on whether the host asks for certificates, and what SSL_new() has copied from the
+ * fallback. Who may show a certificate gets no ticket: a resumed session would bring that of an
+ * earlier handshake, verified under what was then the CA of what may have been another host. */
+static void follow_host(SSL *ssl, SSL_CTX *host)
+{
+    bool asks = SSL_CTX_get_verify_mode(host) != SSL_VERIFY_NONE;
+    SSL_set_verify(ssl, SSL_CTX_get_verify_mode(host), judge_later);
+    SSL_set_num_tickets(ssl, asks ? 0 : 1);
+    if (asks)
+        SSL_set_options(ssl, SSL_OP_NO_TICKET);
+    else
+        SSL_clear_options(ssl, SSL_OP_NO_TICKET);
+}
+
+/* Called in every handshake, whether it names a host or not. */
 static int choose_host(SSL *ssl, int *alert, void *arg)
 {
     (void)alert;
     const struct tls_context *t = arg;
     const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (!name)
-        return SSL_TLSEXT_ERR_NOACK;
     struct host key = {.name = (char *)name};
-    const struct host *host = bsearch(&key, t->hosts, t->count, sizeof(key), by_name);
-    if (!host)
-        return SSL_TLSEXT_ERR_NOACK;
-    SSL_set_SSL_CTX(ssl, host->ctx);
-    return SSL_TLSEXT_ERR_OK;
+    const struct host *host = name ? bsearch(&key, t->hosts, t->count, sizeof(key), by_name) : NULL;
+    if (host)
+        SSL_set_SSL_CTX(ssl, host->ctx);
+    follow_host(ssl, host ? host->ctx : t->fallback);
+    return host ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
 /* `offer` is a list of strings that begin with their length (RFC 7301, section 3.1). */
@@ -95,6 +115,20 @@ static int load_files(SSL_CTX *ctx, const struct tls_host *host, struct err *e)
     return 0; /* using the key has checked that it belongs to the certificate */
 }
 
+/* From now on clients are asked for a certificate, and told whom it should be from. */
+static int load_client_ca(SSL_CTX *ctx, const char *file, struct err *e)
+{
+    ERR_clear_error();
+    STACK_OF(X509_NAME) *names = SSL_load_client_CA_file(file);
+    if (!names || SSL_CTX_load_verify_file(ctx, file) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return fail(e, "cannot use the certificates", file);
+    }
+    SSL_CTX_set_client_CA_list(ctx, names);
+    SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, judge_later);
+    return 0;
+}
+
 /* Small while idle: buffers only while they hold something, no session cache, one ticket. Reading
  * ahead costs nothing then and makes one system call of two. */
 static void set_modes(SSL_CTX *ctx)
@@ -123,7 +157,8 @@ static SSL_CTX *host_context(struct tls_context *t, const struct tls_host *host,
     SSL_CTX_set_tlsext_servername_arg(ctx, t);
     if (t->alpn)
         SSL_CTX_set_alpn_select_cb(ctx, choose_alpn, t);
-    if (load_files(ctx, host, e) == 0)
+    if (load_files(ctx, host, e) == 0 &&
+        (!host->client_ca || load_client_ca(ctx, host->client_ca, e) == 0))
         return ctx;
     SSL_CTX_free(ctx);
     return NULL;
@@ -144,6 +179,7 @@ struct tls_context *tls_server_new(const struct tls_host *hosts, unsigned count,
             return NULL;
         }
         host->name = mem_strdup(hosts[t->count].name);
+        SSL_CTX_set_app_data(host->ctx, host->name); /* for net/tls_peer.h */
     }
     t->fallback = t->hosts[0].ctx;
     qsort(t->hosts, t->count, sizeof(t->hosts[0]), by_name);

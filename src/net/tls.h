@@ -14,6 +14,9 @@ struct tls_host {
     const char *name;      /* the host the certificate is for (A-labels): chosen by SNI */
     const char *cert_file; /* PEM, the chain after the certificate */
     const char *key_file;  /* PEM */
+    const char *client_ca; /* PEM: clients are asked for a certificate that these have signed; what
+                              they show, or that they show none, does not end the handshake (see
+                              net/tls_peer.h). NULL: they are not asked */
 };
 
 /* A server context for these hosts; the first is used without SNI or for an unknown name. `alpn` is

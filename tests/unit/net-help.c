@@ -304,8 +304,7 @@ static void trust(const char *cert_file)
     fclose(out);
 }
 
-/* The certificate and key of a host, made when first asked for. */
-static struct tls_host host_files(const char *host)
+struct tls_host help_host(const char *host)
 {
     char name[100];
     struct err e;
@@ -329,7 +328,7 @@ struct tls_context *help_tls(const char *alpn, const char *host, ...)
     va_start(ap, host);
     for (; host; host = va_arg(ap, const char *)) {
         ck_assert_uint_lt(count, ARRAY_LEN(hosts));
-        hosts[count++] = host_files(host);
+        hosts[count++] = help_host(host);
     }
     va_end(ap);
     struct tls_context *t = tls_server_new(hosts, count, alpn, &e);

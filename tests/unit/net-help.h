@@ -70,6 +70,8 @@ void help_files_start(void);
 void help_files_end(void);
 const char *help_file(const char *name);
 struct tls_context *help_tls(const char *alpn, const char *host, ...) __attribute__((sentinel));
+struct tls_host
+help_host(const char *host); /* its certificate and key, made when first asked for */
 
 /* The client's context: TLS 1.2 and later, trusts what help_tls() has made. */
 SSL_CTX *help_client_ctx(void);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "loop/timer.h"
 #include "net-help.h"
+#include "net/tls_peer.h"
 
 static struct crew *crew;
 static struct worker *worker;
@@ -351,59 +352,92 @@ END_TEST
 
 struct binding {
     struct side *s;
-    bool there;
-    unsigned char bytes[32];
+    tls_binding_fn *fn;
+    size_t len;
+    unsigned char bytes[TLS_BINDING_MAX];
 };
 
-static void export_binding(void *arg)
+static void take_binding(void *arg)
 {
     struct binding *b = arg;
-    b->there = conn_tls_exporter(b->s->c, b->bytes);
+    b->len = b->fn(conn_tls(b->s->c), b->bytes);
 }
 
-START_TEST(both_sides_export_the_same)
+/* The client's side, written apart. */
+static size_t my_exporter(SSL *ssl, unsigned char *out)
 {
-    struct side s = {0};
-    struct binding b = {.s = &s};
-    unsigned char mine[32];
-    SSL_CTX *ctx = help_client_ctx();
-    SSL_CTX_set_max_proto_version(ctx, _i ? TLS1_3_VERSION : TLS1_2_VERSION);
-    SSL *ssl = secured(&s, ctx);
-    help_run(worker, export_binding, &b);
-    ck_assert(b.there);
-    ck_assert_int_eq(SSL_export_keying_material(ssl, mine, 32, "EXPORTER-Channel-Binding", 24,
+    ck_assert_int_eq(SSL_export_keying_material(ssl, out, 32, "EXPORTER-Channel-Binding", 24,
                                                 (const unsigned char *)"", 0, 1),
                      1);
-    ck_assert_mem_eq(mine, b.bytes, 32);
+    return 32;
+}
+
+static size_t my_unique(SSL *ssl, unsigned char *out)
+{
+    return SSL_get_finished(ssl, out, TLS_BINDING_MAX);
+}
+
+static size_t my_end_point(SSL *ssl, unsigned char *out)
+{
+    unsigned len;
+    ck_assert_int_eq(X509_digest(SSL_get0_peer_certificate(ssl), EVP_sha256(), out, &len), 1);
+    return len;
+}
+
+static const struct {
+    tls_binding_fn *server;
+    size_t (*client)(SSL *ssl, unsigned char *out);
+    int version;
+} bindings[] = {
+    {tls_exporter, my_exporter, TLS1_2_VERSION},
+    {tls_exporter, my_exporter, TLS1_3_VERSION},
+    {tls_unique, my_unique, TLS1_2_VERSION},
+    {tls_unique, my_unique, TLS1_3_VERSION},
+    {tls_server_end_point, my_end_point, TLS1_2_VERSION},
+    {tls_server_end_point, my_end_point, TLS1_3_VERSION},
+};
+
+START_TEST(both_sides_have_the_same_binding)
+{
+    struct side s = {0};
+    struct binding b = {.s = &s, .fn = bindings[_i].server};
+    unsigned char mine[TLS_BINDING_MAX];
+    SSL_CTX *ctx = help_client_ctx();
+    SSL_CTX_set_max_proto_version(ctx, bindings[_i].version);
+    SSL *ssl = secured(&s, ctx);
+    help_run(worker, take_binding, &b);
+    ck_assert_uint_gt(b.len, 0);
+    ck_assert_uint_eq(b.len, bindings[_i].client(ssl, mine));
+    ck_assert_mem_eq(mine, b.bytes, b.len);
     help_client_end(&ssl);
     help_side_end(&s);
     SSL_CTX_free(ctx);
 }
 END_TEST
 
-START_TEST(nothing_to_export_without_unique_secrets)
+START_TEST(no_binding_without_unique_secrets)
 {
     struct side s = {0};
-    struct binding b = {.s = &s};
+    struct binding b = {.s = &s, .fn = _i ? tls_unique : tls_exporter};
     SSL_CTX *ctx = help_client_ctx();
     SSL_CTX_set_max_proto_version(ctx, TLS1_2_VERSION);
     SSL_CTX_set_options(ctx, SSL_OP_NO_EXTENDED_MASTER_SECRET);
     SSL *ssl = secured(&s, ctx);
-    help_run(worker, export_binding, &b);
-    ck_assert(!b.there);
+    help_run(worker, take_binding, &b);
+    ck_assert_uint_eq(b.len, 0);
     help_client_end(&ssl);
     help_side_end(&s);
     SSL_CTX_free(ctx);
 }
 END_TEST
 
-START_TEST(nothing_to_export_in_clear_text)
+START_TEST(no_binding_in_clear_text)
 {
     struct side s = {0};
-    struct binding b = {.s = &s, .there = true};
+    struct binding b = {.s = &s, .fn = bindings[_i].server, .len = 1};
     help_side_start(&s, worker, fd[1]);
-    help_run(worker, export_binding, &b);
-    ck_assert(!b.there);
+    help_run(worker, take_binding, &b);
+    ck_assert_uint_eq(b.len, 0);
     help_side_end(&s);
     close(fd[0]);
 }
@@ -427,9 +461,9 @@ int main(void)
     tcase_add_test(t, starttls_forgets_injected_text);
     tcase_add_test(t, text_injected_later_breaks_the_handshake);
     tcase_add_test(t, clear_text_goes_out_before_tls);
-    tcase_add_loop_test(t, both_sides_export_the_same, 0, 2);
-    tcase_add_test(t, nothing_to_export_without_unique_secrets);
-    tcase_add_test(t, nothing_to_export_in_clear_text);
+    tcase_add_loop_test(t, both_sides_have_the_same_binding, 0, ARRAY_LEN(bindings));
+    tcase_add_loop_test(t, no_binding_without_unique_secrets, 0, 2);
+    tcase_add_loop_test(t, no_binding_in_clear_text, 0, ARRAY_LEN(bindings));
     suite_add_tcase(suite, t);
     SRunner *r = srunner_create(suite);
     srunner_run_all(r, CK_ENV);

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "net-help.h"
+#include "net/tls_peer.h"
 
 static struct crew *crew;
 static struct worker *worker;
@@ -221,6 +222,124 @@ START_TEST(tickets_resume_a_session)
 }
 END_TEST
 
+/* Certificates of clients. A self-signed one is its own CA. */
+
+static const struct {
+    const char *shown; /* by the client; NULL: none */
+    const char *sni;
+    const char *host; /* for which the server asks who it is */
+    const char *seen;
+} clients[] = {
+    {"alice.example", "one.example", "one.example", "alice.example"},
+    {"alice.example", "ONE.example", "one.example", "alice.example"},
+    {"alice.example", NULL, "one.example", "alice.example"}, /* the fallback's */
+    {"alice.example", "one.example", "two.example", ""},     /* another CA vouches there */
+    {"alice.example", "two.example", "two.example", ""},
+    {"alice.example", "two.example", "one.example", ""},
+    {"bob.example", "two.example", "two.example", "bob.example"},
+    {"bob.example", "one.example", "one.example", ""},
+    {"alice.example", "silent.example", "silent.example", ""}, /* where nobody asks */
+    {NULL, "one.example", "one.example", ""},
+};
+
+struct seen {
+    const char *host;
+    char address[100];
+};
+
+static void note_address(void *arg, const char *address, size_t len)
+{
+    struct seen *seen = arg;
+    snprintf(seen->address, sizeof(seen->address), "%.*s", (int)len, address);
+}
+
+static void look_at_peer(void *arg)
+{
+    struct seen *seen = arg;
+    tls_peer_addresses(conn_tls(side.c), seen->host, note_address, seen);
+}
+
+static struct tls_context *help_tls_asking(void)
+{
+    struct tls_host hosts[] = {help_host("one.example"), help_host("two.example"),
+                               help_host("silent.example")};
+    struct err e;
+    hosts[0].client_ca = help_host("alice.example").cert_file;
+    hosts[1].client_ca = help_host("bob.example").cert_file;
+    struct tls_context *tls = tls_server_new(hosts, ARRAY_LEN(hosts), NULL, &e);
+    ck_assert_msg(tls != NULL, "%s", e.text);
+    return tls;
+}
+
+/* Connects and says who the server takes it for; with `ticket`, if there is one. Whether that has
+ * resumed a session. */
+static bool show_certificate(struct tls_context *tls, const char *shown, const char *sni,
+                             struct seen *seen)
+{
+    help_start_tls(&side, tls);
+    SSL *ssl = help_client(ctx, fd[0], sni);
+    if (shown) {
+        struct tls_host own = help_host(shown);
+        ck_assert_int_eq(SSL_use_certificate_file(ssl, own.cert_file, SSL_FILETYPE_PEM), 1);
+        ck_assert_int_eq(SSL_use_PrivateKey_file(ssl, own.key_file, SSL_FILETYPE_PEM), 1);
+    }
+    if (ticket)
+        ck_assert_int_eq(SSL_set_session(ssl, ticket), 1);
+    char byte;
+    ck_assert_int_eq(SSL_connect(ssl), 1);
+    help_wait_event(&side, CONN_SECURED);
+    help_run(worker, look_at_peer, seen);
+    help_run(worker, write_byte, NULL);
+    help_ssl_read(ssl, &byte, 1); /* and tickets, if any */
+    bool resumed = SSL_session_reused(ssl);
+    SSL_shutdown(ssl);
+    help_client_end(&ssl);
+    return resumed;
+}
+
+START_TEST(a_client_is_who_its_certificate_says)
+{
+    size_t i = (size_t)_i / 2;
+    struct seen seen = {clients[i].host, ""};
+    struct tls_context *tls = help_tls_asking();
+    SSL_CTX_set_max_proto_version(ctx, _i % 2 ? TLS1_3_VERSION : TLS1_2_VERSION);
+    show_certificate(tls, clients[i].shown, clients[i].sni, &seen);
+    tls_unref(&tls);
+    ck_assert_str_eq(seen.address, clients[i].seen);
+}
+END_TEST
+
+/* No host that asks gives a ticket, and what another's ticket resumes brings no certificate. */
+START_TEST(a_resumed_session_brings_no_certificate)
+{
+    struct tls_context *tls = help_tls_asking();
+    SSL_CTX_set_max_proto_version(ctx, _i % 2 ? TLS1_3_VERSION : TLS1_2_VERSION);
+    SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(ctx, keep_ticket);
+    for (int round = 0; round < 2; round++) {
+        struct seen seen = {"one.example", ""};
+        bool resumed = show_certificate(tls, "alice.example",
+                                        round == 0 && _i >= 2 ? "silent.example" : NULL, &seen);
+        if (round == 1) {
+            ck_assert_str_eq(seen.address, resumed ? "" : "alice.example");
+            break;
+        }
+        ck_assert_int_eq(ticket && SSL_SESSION_has_ticket(ticket), _i >= 2);
+        if (ticket && !SSL_SESSION_has_ticket(ticket)) {
+            SSL_SESSION_free(ticket);
+            ticket = NULL;
+        }
+        help_side_end(&side);
+        help_tcp_pair(fd);
+        side = (struct side){0};
+        help_side_start(&side, worker, fd[1]);
+    }
+    SSL_SESSION_free(ticket);
+    ticket = NULL;
+    tls_unref(&tls);
+}
+END_TEST
+
 /* A reload: the new context serves new connections, the old one lives while it is used. */
 START_TEST(a_connection_keeps_its_context)
 {
@@ -264,6 +383,10 @@ START_TEST(bad_files_are_named)
     expect_failure(junk, key, "junk.pem");
     expect_failure(cert, junk, "junk.pem");
     expect_failure(cert, help_file("two.example.key"), "two.example.key");
+    struct tls_host host = {.name = "h", .cert_file = cert, .key_file = key, .client_ca = junk};
+    struct err e = {""};
+    ck_assert_ptr_null(tls_server_new(&host, 1, NULL, &e));
+    ck_assert_msg(strstr(e.text, "junk.pem") != NULL, "%s", e.text);
 }
 END_TEST
 
@@ -371,6 +494,8 @@ int main(void)
     tcase_add_loop_test(t, weak_ciphers_are_refused, 0, 3);
     tcase_add_test(t, renegotiation_is_refused);
     tcase_add_loop_test(t, tickets_resume_a_session, 0, 2);
+    tcase_add_loop_test(t, a_client_is_who_its_certificate_says, 0, 2 * (int)ARRAY_LEN(clients));
+    tcase_add_loop_test(t, a_resumed_session_brings_no_certificate, 0, 4);
     tcase_add_test(t, a_connection_keeps_its_context);
     suite_add_tcase(suite, t);
     tcase_set_timeout(files, 60);
