@@ -1,7 +1,7 @@
 # A module is a shared object in $(pkglibdir)/modules; or, with --enable-static-modules, a part of jackdawd. The
 # server's own symbols resolve when it is loaded.
 MODULE_LDFLAGS = -module -avoid-version -shared $(AM_LDFLAGS)
-MODULES = archive auth c2s chat disco offline ping presence roster
+MODULES = archive auth c2s chat disco last offline ping presence roster time version
 
 archive_codec = modules/archive/codec.c modules/archive/codec.h
 archive_sources = modules/archive/archive.c modules/archive/archive.h modules/archive/page.c \
@@ -15,12 +15,12 @@ roster_sources = modules/roster/roster.c modules/roster/roster.h modules/roster/
 if STATIC_MODULES
 noinst_LTLIBRARIES += libmodules.la
 libmodules_la_SOURCES = $(archive_codec) $(archive_sources) $(auth_sources) modules/c2s.c \
-	modules/chat.c modules/disco.c modules/offline.c modules/ping.c \
-	$(presence_sources) $(roster_sources)
+	modules/chat.c modules/disco.c modules/last.c modules/offline.c modules/ping.c \
+	modules/time.c modules/version.c $(presence_sources) $(roster_sources)
 nodist_libmodules_la_SOURCES = modules/static.c
 else
-module_LTLIBRARIES += modules/archive.la modules/auth.la modules/c2s.la modules/chat.la modules/disco.la modules/offline.la modules/ping.la \
-	modules/presence.la modules/roster.la
+module_LTLIBRARIES += modules/archive.la modules/auth.la modules/c2s.la modules/chat.la modules/disco.la modules/last.la modules/offline.la \
+	modules/ping.la modules/presence.la modules/roster.la modules/time.la modules/version.la
 modules_archive_la_SOURCES = $(archive_sources) $(archive_codec)
 modules_archive_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_archive_la_LIBADD = $(Z_LIBS) $(OPENSSL_LIBS)
@@ -33,6 +33,8 @@ modules_chat_la_SOURCES = modules/chat.c
 modules_chat_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_disco_la_SOURCES = modules/disco.c
 modules_disco_la_LDFLAGS = $(MODULE_LDFLAGS)
+modules_last_la_SOURCES = modules/last.c
+modules_last_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_offline_la_SOURCES = modules/offline.c $(archive_codec)
 modules_offline_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_offline_la_LIBADD = $(Z_LIBS)
@@ -42,6 +44,10 @@ modules_presence_la_SOURCES = $(presence_sources)
 modules_presence_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_roster_la_SOURCES = $(roster_sources)
 modules_roster_la_LDFLAGS = $(MODULE_LDFLAGS)
+modules_time_la_SOURCES = modules/time.c
+modules_time_la_LDFLAGS = $(MODULE_LDFLAGS)
+modules_version_la_SOURCES = modules/version.c
+modules_version_la_LDFLAGS = $(MODULE_LDFLAGS)
 endif
 
 # The table of what is linked in.

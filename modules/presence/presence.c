@@ -180,7 +180,7 @@ static void answer(struct module_inst *inst, struct work *w, struct session *s)
 static void probed(struct module_inst *inst, struct work *w)
 {
     struct session *s;
-    if (!w->st->from || !contact_sees(w->account, w->st->from))
+    if (!contact_sees(w->account, w->st->from))
         return;
     TAILQ_FOREACH (s, &w->account->sessions, link)
         if (session_available(s) && (jid_is_bare(w->to) || jid_equal(w->to, s->jid)))

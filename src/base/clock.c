@@ -14,6 +14,18 @@ int64_t clock_mono(void)
     return now(CLOCK_MONOTONIC);
 }
 
+static int64_t started;
+
+__attribute__((constructor)) static void note_start(void)
+{
+    started = clock_mono();
+}
+
+int64_t clock_uptime(void)
+{
+    return clock_mono() - started;
+}
+
 int64_t clock_wall(void)
 {
     return now(CLOCK_REALTIME);

@@ -13,6 +13,9 @@
 /* Monotonic microseconds since some start. */
 int64_t clock_mono(void);
 
+/* Microseconds since the process began. */
+int64_t clock_uptime(void);
+
 /* Microseconds since 1970-01-01 UTC; jumps when the clock is set. */
 int64_t clock_wall(void);
 

@@ -96,13 +96,6 @@ static json_t *store_json(const struct totals *t)
     return json_pack("{s:s, s:b, s:I}", "driver", driver, "up", t->store_up, "queued", t->queued);
 }
 
-static int64_t started;
-
-__attribute__((constructor)) static void note_start(void)
-{
-    started = clock_mono();
-}
-
 static int status(struct module_inst *inst, struct admin_call *call)
 {
     (void)inst;
@@ -111,8 +104,8 @@ static int status(struct module_inst *inst, struct admin_call *call)
     call->result = json_pack(
         "{s:s, s:i, s:s, s:I, s:i, s:o, s:o, s:o, s:s, s:I, s:I, s:I, s:I}", "version", VERSION,
         "pid", (int)getpid(), "node", server.config->node, "uptime",
-        (json_int_t)((clock_mono() - started) / CLOCK_SEC), "workers", (int)crew_size(server.crew),
-        "hosts", hosts_json(), "listeners", listeners_json(), "store", store_json(&t), "cache",
+        (json_int_t)(clock_uptime() / CLOCK_SEC), "workers", (int)crew_size(server.crew), "hosts",
+        hosts_json(), "listeners", listeners_json(), "store", store_json(&t), "cache",
         server.config->cache.servers ? "memcached" : "in-process", "sessions", t.sessions,
         "accounts_loaded", t.accounts, "streams", t.streams, "fibers", t.fibers);
     return 0;

@@ -60,6 +60,8 @@ struct config_host {
     const char *client_ca; /* NULL: clients are not asked for certificates */
     bool anonymous;
     struct option_list modules;
+    struct option_list abuse_addresses, admin_addresses, feedback_addresses, sales_addresses,
+        security_addresses, status_addresses, support_addresses; /* URIs */
 };
 
 struct config_listen {

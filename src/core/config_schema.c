@@ -56,6 +56,18 @@ static const struct option host_options[] = {
     OPTION_LIST_AT(struct config_host, modules, NULL,
                    .help = "The modules of this host, instead of the standard ones; what they "
                            "require comes with them."),
+    OPTION_LIST_AT(struct config_host, abuse_addresses, NULL,
+                   .help = "Where to report abuse, as URIs such as mailto:abuse@example.org; "
+                           "clients may ask for all these addresses (XEP-0157)."),
+    OPTION_LIST_AT(struct config_host, admin_addresses, NULL, .help = "Who runs this host."),
+    OPTION_LIST_AT(struct config_host, feedback_addresses, NULL, .help = "Where opinions go."),
+    OPTION_LIST_AT(struct config_host, sales_addresses, NULL, .help = "Who sells the service."),
+    OPTION_LIST_AT(struct config_host, security_addresses, NULL,
+                   .help = "Where to report a hole in its security."),
+    OPTION_LIST_AT(struct config_host, status_addresses, NULL,
+                   .help = "Where it says whether the service works, such as "
+                           "https://status.example.org."),
+    OPTION_LIST_AT(struct config_host, support_addresses, NULL, .help = "Who helps users."),
     {0},
 };
 

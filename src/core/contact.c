@@ -14,8 +14,8 @@ struct contact *contact_find(const struct entity *account, const struct jid *jid
 
 bool contact_sees(const struct entity *account, const struct jid *jid)
 {
-    const struct contact *c = contact_find(account, jid);
-    return (c && (c->subscription & SUBSCRIBED_FROM)) || jid_equal_bare(jid, account->jid);
+    const struct contact *c = jid ? contact_find(account, jid) : NULL;
+    return (c && (c->subscription & SUBSCRIBED_FROM)) || (jid && jid_equal_bare(jid, account->jid));
 }
 
 struct contact *contact_make(struct entity *account, const struct jid *jid)

@@ -34,8 +34,8 @@ STAILQ_HEAD(contact_list, contact);
 /* The contact with this bare JID, NULL if there is none. */
 struct contact *contact_find(const struct entity *account, const struct jid *jid);
 
-/* Whether `jid` (bare or full) may see the account's presence: by a subscription, or because it is
- * the account itself. */
+/* Whether `jid` (bare or full; NULL: nobody) may see the account's presence: by a subscription, or
+ * because it is the account itself. */
 bool contact_sees(const struct entity *account, const struct jid *jid);
 
 /* The contact, made at the end of the list if it is not there. */

@@ -28,6 +28,8 @@ xmlhdr_HEADERS = \
 xmpphdrdir = $(pkgincludedir)/xmpp
 xmpphdr_HEADERS = \
 	src/xmpp/base64.h \
+	src/xmpp/caps.h \
+	src/xmpp/form.h \
 	src/xmpp/jid.h \
 	src/xmpp/scram.h \
 	src/xmpp/stanza.h \

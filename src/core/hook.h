@@ -54,8 +54,8 @@ enum hook_result {
  * Streams, on the stream's worker, not in a fiber:
  *   stream_features    add children to <stream:features/>
  * Gather:
- *   disco_account      identities and features of an account's bare JID (into the query element)
- *   disco_host         those of a host
+ *   disco_account      identities, features and forms of an account's bare JID (into the query)
+ *   disco_host         those of a host: the same whoever asks, on any worker
  */
 #define HOOKS(CHAIN, GATHER, NOTIFY)                                                               \
     CHAIN(message_out, struct work *w)                                                             \
@@ -69,8 +69,8 @@ enum hook_result {
     NOTIFY(session_available, struct work *w)                                                      \
     NOTIFY(account_removed, struct work *w)                                                        \
     GATHER(stream_features, struct stream *s, struct xml_el *features)                             \
-    GATHER(disco_account, struct work *w, struct xml_el *query)                                    \
-    GATHER(disco_host, struct work *w, struct xml_el *query)
+    GATHER(disco_account, struct work *w, struct arena *a, struct xml_el *query)                   \
+    GATHER(disco_host, struct arena *a, struct xml_el *query)
 
 #define HOOK_ID(name, ...) HOOK_##name,
 enum hook_id { HOOKS(HOOK_ID, HOOK_ID, HOOK_ID) HOOK_COUNT };

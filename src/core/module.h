@@ -20,6 +20,8 @@
 #include "core/work.h"
 #include "loop/offload.h"
 #include "net/tls_peer.h"
+#include "xmpp/caps.h"
+#include "xmpp/form.h"
 #include "xmpp/scram.h"
 #include "xmpp/stanza.h"
 

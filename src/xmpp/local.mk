@@ -1,6 +1,8 @@
 noinst_LTLIBRARIES += libxmpp.la
 libxmpp_la_SOURCES = \
 	src/xmpp/base64.c src/xmpp/base64.h \
+	src/xmpp/caps.c src/xmpp/caps.h \
+	src/xmpp/form.c src/xmpp/form.h \
 	src/xmpp/jid.c src/xmpp/jid.h \
 	src/xmpp/jid_precis.c \
 	src/xmpp/jid_prep.c src/xmpp/jid_prep.h \

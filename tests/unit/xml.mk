@@ -27,6 +27,11 @@ tests_unit_test_stanza_SOURCES = tests/unit/test-stanza.c tests/unit/suite.h
 tests_unit_test_stanza_CFLAGS = $(XML_TEST_CFLAGS)
 tests_unit_test_stanza_LDADD = $(XML_TEST_LIBS)
 
+check_PROGRAMS += tests/unit/test-caps
+tests_unit_test_caps_SOURCES = tests/unit/test-caps.c tests/unit/suite.h
+tests_unit_test_caps_CFLAGS = $(XML_TEST_CFLAGS)
+tests_unit_test_caps_LDADD = $(XML_TEST_LIBS)
+
 check_PROGRAMS += tests/unit/test-scram
 tests_unit_test_scram_SOURCES = tests/unit/test-scram.c tests/unit/suite.h
 tests_unit_test_scram_CFLAGS = $(XML_TEST_CFLAGS)
