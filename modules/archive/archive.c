@@ -165,7 +165,6 @@ static void append(struct work *w, int64_t id, enum archive_dir dir, const struc
                    int64_t origin)
 {
     struct strbuf data;
-    strbuf_init(&data, 2 * STANZA_WRITTEN_MAX); /* room for a try to compress it */
     archive_encode(w->st, dir, &data);
     char bare[JID_MAX + 1];
     memcpy(bare, peer->s, peer->bare_len);
@@ -254,6 +253,15 @@ static enum hook_result archive_judge_out(struct module_inst *inst, struct work 
     return HOOK_CONTINUE;
 }
 
+/* PHASE_LAST: nobody edits it any more. */
+static enum hook_result archive_message_out(struct module_inst *inst, struct work *w)
+{
+    (void)inst;
+    if (w->storable)
+        archive_prepare(w->st);
+    return HOOK_CONTINUE;
+}
+
 static enum hook_result archive_judge_in(struct module_inst *inst, struct work *w)
 {
     (void)inst;
@@ -314,6 +322,7 @@ JACKDAW_MODULE(archive) = {
     .hooks =
         (const struct hook_entry[]){
             HOOK_AT(message_out, PHASE_POLICY, archive_judge_out),
+            HOOK_AT(message_out, PHASE_LAST, archive_message_out),
             HOOK_AT(message_in, PHASE_POLICY, archive_judge_in),
             HOOK_AT(message_in, PHASE_STORE, archive_message_in),
             HOOK_AT(message_kept, PHASE_STORE, archive_message_kept),

@@ -6,6 +6,8 @@
 #define WINDOW_BITS (-15) /* raw deflate: no header, no checksum */
 #define MEM_LEVEL 8
 
+#define CONTENT_MAX (2 * STANZA_WRITTEN_MAX) /* room for a try to compress it */
+
 enum format { FORMAT_PLAIN = 0, FORMAT_DEFLATE_1 = 1 };
 
 /* What a message is likely to hold, most likely last. Never change it: make a new format. */
@@ -106,13 +108,12 @@ static bool decompress_into(struct strbuf *out, const char *data, size_t len)
     return result == Z_STREAM_END && !out->overflow;
 }
 
-void archive_encode(const struct stanza *st, enum archive_dir dir, struct strbuf *out)
+/* Appends the element without its addresses. */
+static void encode_content(const struct stanza *st, struct strbuf *out)
 {
     struct stanza *bare = stanza_edit((struct stanza *)(uintptr_t)st);
-    const struct jid *own = dir == ARCHIVE_IN ? st->to : st->from;
-    const char *resource = own ? jid_resource(own) : "";
     xml_set(bare->arena, bare->el, A_from, NULL);
-    xml_set(bare->arena, bare->el, A_to, *resource ? resource : NULL);
+    xml_set(bare->arena, bare->el, A_to, NULL);
     struct strbuf plain;
     strbuf_init(&plain, STANZA_WRITTEN_MAX);
     stanza_write(&plain, bare);
@@ -126,46 +127,61 @@ void archive_encode(const struct stanza *st, enum archive_dir dir, struct strbuf
     strbuf_free(&plain);
 }
 
-/* The `to` that is stored is the own resource, if there was one. */
-static void set_addresses(struct stanza *st, enum archive_dir dir, const struct jid *own,
-                          const struct jid *other)
+void archive_prepare(struct stanza *st)
 {
-    const char *resource = st_attr(st, A_to);
-    if (resource)
-        own = jid_with_resource(st->arena, own, resource);
-    stanza_set_from(st, dir == ARCHIVE_IN ? other : own);
-    stanza_set_to(st, dir == ARCHIVE_IN ? own : other);
+    struct strbuf content;
+    strbuf_init(&content, CONTENT_MAX);
+    encode_content(st, &content);
+    st->stored = arena_strndup(st->arena, content.s, content.len);
+    st->stored_len = content.len;
+    strbuf_free(&content);
 }
 
-static struct stanza *parse(const char *bytes, size_t len, enum archive_dir dir,
-                            const struct jid *own, const char *peer, const char *resource)
+void archive_encode(const struct stanza *st, enum archive_dir dir, struct strbuf *out)
 {
-    struct stanza *st = stanza_parse(bytes, len);
-    struct jid *other = jid_parse_new(peer, strlen(peer));
-    if (st && other)
-        set_addresses(st, dir, own,
-                      *resource ? jid_with_resource(st->arena, other, resource) : other);
+    const struct jid *own = dir == ARCHIVE_IN ? st->to : st->from;
+    const char *resource = own ? jid_resource(own) : "";
+    strbuf_init(out, JID_MAX + CONTENT_MAX);
+    strbuf_add(out, resource, strlen(resource) + 1);
+    if (st->stored)
+        strbuf_add(out, st->stored, st->stored_len);
     else
-        stanza_unref(&st);
-    jid_free(&other);
-    return st;
+        encode_content(st, out);
 }
 
-struct stanza *archive_decode(const void *data, size_t len, enum archive_dir dir,
-                              const struct jid *own, const char *peer, const char *resource)
+static struct stanza *decode_content(const char *bytes, size_t len)
 {
-    const char *bytes = data;
     if (len < 2)
         return NULL;
     if (bytes[0] == FORMAT_PLAIN)
-        return parse(bytes + 1, len - 1, dir, own, peer, resource);
+        return stanza_parse(bytes + 1, len - 1);
     if (bytes[0] != FORMAT_DEFLATE_1)
         return NULL;
     struct strbuf plain;
     strbuf_init(&plain, STANZA_WRITTEN_MAX);
     struct stanza *st = NULL;
     if (decompress_into(&plain, bytes + 1, len - 1))
-        st = parse(strbuf_str(&plain), plain.len, dir, own, peer, resource);
+        st = stanza_parse(strbuf_str(&plain), plain.len);
     strbuf_free(&plain);
+    return st;
+}
+
+struct stanza *archive_decode(const void *data, size_t len, enum archive_dir dir,
+                              const struct jid *own, const char *peer, const char *resource)
+{
+    const char *own_resource = data, *end = memchr(data, '\0', len);
+    struct jid *other = jid_parse_new(peer, strlen(peer));
+    struct stanza *st = NULL;
+    if (end && other)
+        st = decode_content(end + 1, len - (size_t)(end + 1 - own_resource));
+    if (st) {
+        const struct jid *ours =
+            *own_resource ? jid_with_resource(st->arena, own, own_resource) : own;
+        const struct jid *theirs =
+            *resource ? jid_with_resource(st->arena, other, resource) : other;
+        stanza_set_from(st, dir == ARCHIVE_IN ? theirs : ours);
+        stanza_set_to(st, dir == ARCHIVE_IN ? ours : theirs);
+    }
+    jid_free(&other);
     return st;
 }

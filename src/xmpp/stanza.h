@@ -72,6 +72,8 @@ struct stanza {
     const char *id;         /* NULL if absent */
     const char *inner;      /* the content as bytes once frozen, else NULL */
     size_t inner_len;
+    const char *stored; /* the content as archives keep it, if that has been made; in the arena */
+    size_t stored_len;
     struct stanza *next;   /* in the queue of the stream that read it, before it is routed */
     struct stanza *shared; /* holds the children that an edited copy shares; NULL */
 };
@@ -103,7 +105,6 @@ struct stanza *stanza_error(const struct stanza *st, enum stanza_error cond, con
  * xml_copy() of it in its place. Takes its own reference to `st`. */
 struct stanza *stanza_edit(struct stanza *st);
 
-/* Another reference to `st`, which it returns. Any thread. */
 /* A copy in an arena just as large as it needs: for a stanza that is kept for long. */
 struct stanza *stanza_compact(const struct stanza *st);
 
