@@ -3,10 +3,10 @@
 #include "core/module.h"
 
 static void c2s_accepted(struct module_inst *inst, struct worker *w,
-                         const struct config_listen *listen, int fd)
+                         const struct config_listen *listen, int fd, const union address *peer)
 {
     (void)inst;
-    stream_accept(w, listen, fd);
+    stream_accept(w, listen, fd, peer);
 }
 
 JACKDAW_MODULE(c2s) = {

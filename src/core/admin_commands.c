@@ -1,15 +1,13 @@
 /* The core's own admin commands: what the process is and does. */
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/strbuf.h"
 #include "core/admin_server.h"
 #include "core/home.h"
 #include "core/module.h"
 #include "core/server.h"
 #include "loop/worker.h"
+#include "net/tls.h"
 #include "store/store.h"
 
 #include <config.h>
@@ -53,39 +51,15 @@ static json_t *listeners_json(void)
     return out;
 }
 
-/* The SHA-256 of the certificate in a PEM file, in hex: null if it cannot be read. */
-static json_t *fingerprint(const char *file)
-{
-    FILE *fp = fopen(file, "re");
-    X509 *cert = fp ? PEM_read_X509(fp, NULL, NULL, NULL) : NULL;
-    if (fp)
-        fclose(fp);
-    unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned len = 0;
-    if (cert)
-        X509_digest(cert, EVP_sha256(), digest, &len);
-    X509_free(cert);
-    char hex[2 * EVP_MAX_MD_SIZE + 1];
-    for (unsigned i = 0; i < len; i++)
-        snprintf(hex + 2 * i, 3, "%02x", digest[i]);
-    return len ? json_stringn(hex, 2 * len) : json_null();
-}
-
 static json_t *hosts_json(void)
 {
     json_t *out = json_array();
     for (size_t i = 0; i < server.config->n_hosts; i++) {
         const struct config_host *h = &server.config->hosts[i];
-        struct strbuf file;
-        strbuf_init(&file, 4096);
-        if (h->certificate)
-            strbuf_puts(&file, h->certificate);
-        else
-            strbuf_printf(&file, "%s/%s.crt", server.config->data_dir, h->name);
-        json_array_append_new(out, json_pack("{s:s, s:b, s:o}", "name", h->name, "self_signed",
-                                             h->certificate == NULL, "fingerprint",
-                                             fingerprint(strbuf_str(&file))));
-        strbuf_free(&file);
+        char fingerprint[65];
+        tls_fingerprint(server.tls, h->ascii, fingerprint);
+        json_array_append_new(out, json_pack("{s:s, s:b, s:s}", "name", h->name, "self_signed",
+                                             h->certificate == NULL, "fingerprint", fingerprint));
     }
     return out;
 }

@@ -9,6 +9,7 @@
 #include "core/config_read.h"
 #include "core/config_schema.h"
 #include "core/module.h"
+#include "net/address.h"
 #include "store/store.h"
 #include "xmpp/jid.h"
 
@@ -224,6 +225,8 @@ static int fill_host(struct load *l, const struct raw_section *s)
         }
     }
     h->name = arena_strdup(c->arena, name);
+    jid_domain_ascii(h->name, name);
+    h->ascii = arena_strdup(c->arena, name);
     c->n_hosts++;
     if (fill(l, s, config_sections[CONFIG_HOST].options, h) < 0)
         return -1;
@@ -239,12 +242,47 @@ static int fill_host(struct load *l, const struct raw_section *s)
     return 0;
 }
 
+/* A value that is of the right type, but wrong. The error says what; this adds where. */
+static int wrong(struct load *l, const struct raw_section *s, const char *key)
+{
+    const struct raw_value *v;
+    about(l->err, s, key);
+    STAILQ_FOREACH (v, &s->values, link) {
+        if (strcmp(v->key, key) == 0)
+            return at(l->err, &v->place);
+    }
+    return at(l->err, &s->place);
+}
+
+static int read_networks(struct config_listen *listen, struct arena *a, struct err *e)
+{
+    const struct option_list *list = &listen->proxy_trusted;
+    struct network *networks = arena_zalloc(a, (list->n + 1) * sizeof(*networks));
+    for (size_t i = 0; i < list->n; i++) {
+        if (!network_parse(list->items[i], &networks[i]))
+            return err_set(e,
+                           "'%.60s' is not an address such as 192.0.2.1 or a network such as "
+                           "192.0.2.0/24",
+                           list->items[i]);
+    }
+    listen->proxies = networks;
+    listen->n_proxies = list->n;
+    return 0;
+}
+
 static int fill_listen(struct load *l, const struct raw_section *s)
 {
     struct config_listen *listen = &l->c->listens[l->c->n_listens++];
+    union address address;
     listen->name = arena_strdup(l->c->arena, s->title);
     if (fill(l, s, config_sections[CONFIG_LISTEN].options, listen) < 0)
         return -1;
+    if (strcmp(listen->address, "*") != 0 && !address_parse(listen->address, 0, &address)) {
+        err_set(l->err, "'%.60s' is neither \"*\" nor an IPv4 or IPv6 address", listen->address);
+        return wrong(l, s, "address");
+    }
+    if (read_networks(listen, l->c->arena, l->err) < 0)
+        return wrong(l, s, "proxy_trusted");
     return check_module(l, s, "module", listen->module);
 }
 
@@ -279,7 +317,7 @@ static int fill_all(struct load *l)
 {
     struct config *c = l->c;
     const struct raw_section *s;
-    size_t hosts = 1, listens = 1; /* room for the default ones */
+    size_t hosts = 1, listens = 2; /* room for the default ones */
     STAILQ_FOREACH (s, &l->file, link) {
         hosts += is_section(s, "host");
         listens += is_section(s, "listen");
@@ -301,12 +339,18 @@ static void complete_hosts(struct config *c)
 {
     if (c->n_hosts == 0) {
         option_defaults(config_sections[CONFIG_HOST].options, c->hosts, c->arena);
-        c->hosts[c->n_hosts++].name = "localhost";
+        c->hosts[0].name = c->hosts[0].ascii = "localhost";
+        c->n_hosts = 1;
     }
-    if (c->n_listens == 0) {
-        option_defaults(config_sections[CONFIG_LISTEN].options, c->listens, c->arena);
-        c->listens[c->n_listens++].name = "c2s";
-    }
+    if (c->n_listens > 0)
+        return;
+    c->n_listens = 2;
+    for (size_t i = 0; i < c->n_listens; i++)
+        option_defaults(config_sections[CONFIG_LISTEN].options, &c->listens[i], c->arena);
+    c->listens[0].name = "c2s";
+    c->listens[1].name = "c2s-tls";
+    c->listens[1].port = 5223;
+    c->listens[1].tls = LISTEN_DIRECT_TLS;
 }
 
 static int complete(struct load *l)

@@ -12,6 +12,7 @@
 
 struct arena;
 struct module;
+struct network;
 struct strbuf;
 
 enum { BUS_LOCAL, BUS_LOOPBACK };
@@ -39,6 +40,7 @@ struct config_limits {
     int64_t output_max;     /* bytes waiting for a client that does not read */
     int64_t auth_timeout;   /* µs from the connection to the bound resource */
     int64_t parser_idle;    /* µs without bytes after which a stream's parser is parked */
+    int64_t proxy_timeout;  /* µs for the header of the PROXY protocol */
     int64_t login_failures; /* per stream, then it is closed */
     int64_t stop_timeout;   /* µs for what is under way when the server is told to stop */
 };
@@ -54,8 +56,15 @@ struct config_cache {
     int64_t heartbeat, lease;
 };
 
+struct config_tls {
+    int min_version; /* TLS_MIN_ */
+    const char *ciphers;
+};
+enum { TLS_MIN_1_2, TLS_MIN_1_3 };
+
 struct config_host {
-    const char *name; /* prepared domain */
+    const char *name;  /* prepared domain */
+    const char *ascii; /* the same in A-labels */
     const char *certificate, *key;
     const char *client_ca; /* NULL: clients are not asked for certificates */
     bool anonymous;
@@ -69,9 +78,12 @@ struct config_listen {
     const char *module; /* "c2s" */
     const char *address;
     int64_t port;
-    int tls; /* enum config_tls */
+    int tls; /* enum listen_tls */
+    struct option_list proxy_trusted;
+    const struct network *proxies; /* the same, read */
+    size_t n_proxies;
 };
-enum config_tls { LISTEN_STARTTLS, LISTEN_DIRECT_TLS };
+enum listen_tls { LISTEN_STARTTLS, LISTEN_DIRECT_TLS };
 
 /* A module's options, filled in: from `module "name" { }` with the table's defaults. */
 struct config_module {
@@ -89,6 +101,7 @@ struct config {
     struct config_limits limits;
     struct config_store store;
     struct config_cache cache;
+    struct config_tls tls;
     struct config_host *hosts;
     size_t n_hosts;
     struct config_listen *listens;

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "core/config.h"
+#include "net/tls.h"
 
 #define MINUTE (60 * CLOCK_SEC)
 #define HOUR (60 * MINUTE)
@@ -12,6 +13,7 @@ static const char *const buses[] = {"local", "loopback", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
 static const char *const store_drivers[] = {"sqlite", "postgres", NULL};
+static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const tls_modes[] = {"starttls", "direct", NULL};
 
 static const struct option root_options[] = {
@@ -45,7 +47,7 @@ static const struct option host_options[] = {
                              "self-signed certificate is made in data_dir."),
     OPTION_STRING_AT(struct config_host, key, NULL, .path = true, .reloadable = true,
                      .help = "PEM file with the certificate's private key."),
-    OPTION_STRING_AT(struct config_host, client_ca, NULL, .path = true,
+    OPTION_STRING_AT(struct config_host, client_ca, NULL, .path = true, .reloadable = true,
                      .help = "PEM file with certificates of those who may vouch for users: clients "
                              "are asked for a certificate and may log in with one that these have "
                              "signed and that names their address as id-on-xmppAddr (SASL "
@@ -80,6 +82,20 @@ static const struct option listen_options[] = {
                   .help = "The TCP port; 0 takes any free one, see 'jackdawctl status'."),
     OPTION_ENUM_AT(struct config_listen, tls, "starttls", tls_modes,
                    .help = "Whether clients ask for TLS after connecting or begin with it."),
+    OPTION_LIST_AT(struct config_listen, proxy_trusted, NULL,
+                   .help = "Addresses and networks of load balancers: connections from there must "
+                           "begin with a PROXY protocol header (1 or 2), which says who the client "
+                           "is. Others are served as they come."),
+    {0},
+};
+
+static const struct option tls_options[] = {
+    OPTION_ENUM_AT(struct config_tls, min_version, "1.2", tls_versions, .reloadable = true,
+                   .help = "The oldest version of TLS that is spoken."),
+    OPTION_STRING_AT(struct config_tls, ciphers, TLS_CIPHERS, .reloadable = true,
+                     .help =
+                         "The ciphers of TLS 1.2 in order of preference, as OpenSSL names them; "
+                         "those of TLS 1.3 need no choice."),
     {0},
 };
 
@@ -155,6 +171,8 @@ static const struct option limits_options[] = {
                            "disconnected. At least eight times stanza_size."),
     OPTION_DURATION_AT(struct config_limits, auth_timeout, "60s", CLOCK_MS, HOUR,
                        .help = "From connecting to a bound resource."),
+    OPTION_DURATION_AT(struct config_limits, proxy_timeout, "5s", CLOCK_MS, HOUR,
+                       .help = "How long a load balancer may take to send its PROXY header."),
     OPTION_DURATION_AT(struct config_limits, parser_idle, "2s", CLOCK_MS, HOUR,
                        .help = "A silent stream gives its parser back after this."),
     OPTION_DURATION_AT(struct config_limits, stop_timeout, "10s", CLOCK_SEC, 600 * CLOCK_SEC,
@@ -170,8 +188,11 @@ const struct config_section config_sections[CONFIG_SECTIONS] = {
                      "localhost", host_options, 0},
     [CONFIG_LISTEN] = {"listen", "NAME",
                        "A port that is listened on; the title is just a name. Without any, clients "
-                       "are served on every address at port 5222.",
+                       "are served on every address at port 5222 with STARTTLS and at 5223 with "
+                       "direct TLS.",
                        "c2s", listen_options, 0},
+    [CONFIG_TLS] = {"tls", NULL, "How connections are encrypted. Certificates belong to hosts.",
+                    NULL, tls_options, offsetof(struct config, tls)},
     [CONFIG_STORE] = {"store", NULL, "Where accounts, contacts and messages are stored.", NULL,
                       store_options, offsetof(struct config, store)},
     [CONFIG_CACHE] = {"cache", NULL,

@@ -14,6 +14,7 @@ struct registry;
 
 struct host {
     const char *name;
+    const char *ascii; /* the name in A-labels: what TLS has */
     const struct jid *jid;
     const struct config_host *conf;
     struct module_inst **insts; /* in the order of loading; without the global ones */

@@ -32,6 +32,7 @@ libcore_la_SOURCES = \
 	src/core/router.c src/core/router.h \
 	src/core/server.c src/core/server.h src/core/server_run.h \
 	src/core/server_listen.c src/core/server_listen.h \
+	src/core/server_tls.c src/core/server_tls.h \
 	src/core/session.c src/core/session.h src/core/session_life.h \
 	src/core/stream.c src/core/stream.h src/core/stream_life.h \
 	src/core/stream_negotiate.c \

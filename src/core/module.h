@@ -25,6 +25,7 @@
 #include "xmpp/scram.h"
 #include "xmpp/stanza.h"
 
+union address;
 struct module;
 
 /* A module at work on one host. */
@@ -111,9 +112,10 @@ struct module {
     int (*start)(struct module_inst *inst,
                  struct err *e);            /* main thread, before the workers serve */
     void (*stop)(struct module_inst *inst); /* main thread, after they have stopped */
-    /* Listener modules: a connection was accepted on this worker; `fd` is the module's. */
+    /* Listener modules: a connection was accepted on this worker; `fd` is the module's. `peer` is
+     * who it comes from, through a load balancer too. */
     void (*accepted)(struct module_inst *inst, struct worker *w, const struct config_listen *listen,
-                     int fd);
+                     int fd, const union address *peer);
 };
 
 /* The interface a module is built against: a hash over these headers. In the tree it comes from

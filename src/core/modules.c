@@ -218,6 +218,7 @@ static int make_host(struct choice *ch, const struct config_host *conf, const st
     ch->host = arena_alloc(m->arena, sizeof(*ch->host));
     *ch->host = *common;
     h->name = conf->name;
+    h->ascii = conf->ascii;
     h->conf = conf;
     h->jid = jid_parse(m->arena, conf->name, strlen(conf->name));
     if (!h->jid)

@@ -23,11 +23,11 @@
 #include "core/router.h"
 #include "core/server_listen.h"
 #include "core/server_run.h"
+#include "core/server_tls.h"
 #include "core/stream_life.h"
 #include "loop/timer.h"
 #include "loop/worker.h"
 #include "net/conn.h"
-#include "net/tls.h"
 #include "store/store.h"
 
 struct server server;
@@ -155,27 +155,13 @@ static int start_cache(struct parts *p, struct err *e)
     return 0;
 }
 
-/* A host without a certificate gets a self-signed one in the data directory. */
 static int start_tls(struct parts *p, struct err *e)
 {
-    const struct config *c = p->config;
-    struct tls_host *hosts = mem_zalloc(c->n_hosts * sizeof(*hosts));
-    struct arena *a = arena_new(1024);
-    int result = 0;
-    for (size_t i = 0; i < c->n_hosts && result == 0; i++) {
-        const struct config_host *h = &c->hosts[i];
-        hosts[i] = (struct tls_host){h->name, h->certificate, h->key, h->client_ca};
-        if (h->certificate)
-            continue;
-        hosts[i].cert_file = arena_printf(a, "%s/%s.crt", c->data_dir, h->name);
-        hosts[i].key_file = arena_printf(a, "%s/%s.key", c->data_dir, h->name);
-        result = tls_self_signed(h->name, hosts[i].cert_file, hosts[i].key_file, e);
-    }
-    if (result == 0)
-        server.tls = tls_server_new(hosts, (unsigned)c->n_hosts, "xmpp-client", e);
-    arena_free(&a);
-    free(hosts);
-    return server.tls ? 0 : -1;
+    server.tls = server_tls_new(p->config, NULL, NULL, NULL, e);
+    if (!server.tls)
+        return -1;
+    server_tls_warn(server.tls);
+    return 0;
 }
 
 static int start_modules(struct parts *p, struct err *e)

@@ -9,6 +9,7 @@
 #include "core/server.h"
 #include "loop/worker.h"
 #include "net/listener.h"
+#include "net/proxy_wait.h"
 
 /* One `listen` section: a listener per worker. */
 struct open_listener {
@@ -28,11 +29,25 @@ unsigned server_listeners(const struct server_listener **out)
     return n;
 }
 
-static void accepted(void *arg, struct worker *w, int fd)
+static void serve(void *arg, struct worker *w, int fd, const union address *peer)
 {
     const struct server_listener *l = arg;
     struct module_inst *inst = open_listeners[l - facts].inst;
-    inst->module->accepted(inst, w, l->conf, fd);
+    inst->module->accepted(inst, w, l->conf, fd, peer);
+}
+
+/* A load balancer's connections begin with a PROXY header; in anybody else's it would be a lie, and
+ * is taken for what it then is: no stream. */
+static void accepted(void *arg, struct worker *w, int fd, const union address *peer)
+{
+    const struct server_listener *l = arg;
+    for (size_t i = 0; i < l->conf->n_proxies; i++) {
+        if (!network_has(&l->conf->proxies[i], peer))
+            continue;
+        proxy_wait(w, fd, peer, server.config->limits.proxy_timeout, serve, arg);
+        return;
+    }
+    serve(arg, w, fd, peer);
 }
 
 static struct module_inst *find_global(const char *name)
@@ -79,6 +94,7 @@ void server_unlisten(void)
     unsigned me = home_self()->index;
     for (unsigned i = 0; i < n_open; i++)
         listener_close(&open_listeners[i].per_worker[me]);
+    proxy_wait_abort();
 }
 
 void server_listen_free(void)

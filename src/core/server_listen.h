@@ -8,7 +8,7 @@
 /* Opens every listener on every worker; from the main thread. 0 or -1 and `e`. */
 MUST_CHECK int server_listen(struct err *e);
 
-/* Closes those of the calling worker. */
+/* Closes those of the calling worker, and what has not yet sent its PROXY header. */
 void server_unlisten(void);
 
 /* Frees what server_listen() has made; the workers have ended. */

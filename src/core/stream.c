@@ -509,7 +509,8 @@ void stream_restart(struct stream *s)
     s->header_sent = false;
 }
 
-void stream_accept(struct worker *w, const struct config_listen *listen, int fd)
+void stream_accept(struct worker *w, const struct config_listen *listen, int fd,
+                   const union address *peer)
 {
     struct stream *s = mem_new(struct stream);
     struct xml_limits limits = limits_before_login();
@@ -520,7 +521,7 @@ void stream_accept(struct worker *w, const struct config_listen *listen, int fd)
     strbuf_init(&s->held, HELD_MAX);
     s->turn.run = turn_continue;
     s->timer.fn = timer_fired;
-    s->conn = conn_new(w, fd, &conn_conf, &conn_handler, s);
+    s->conn = conn_new(w, fd, peer, &conn_conf, &conn_handler, s);
     s->label = mem_strdup(conn_peer(s->conn));
     s->parser = xml_parser_new(&sink, s, &limits);
     table_add(s);

@@ -27,8 +27,9 @@ enum stream_phase {
     STREAM_CLOSED,    /* nothing more is read */
 };
 
-/* Takes a connected socket. Frees itself when done. On worker `w`. */
-void stream_accept(struct worker *w, const struct config_listen *listen, int fd);
+/* Takes a connected socket, whose other side is `peer`. Frees itself when done. On worker `w`. */
+void stream_accept(struct worker *w, const struct config_listen *listen, int fd,
+                   const union address *peer);
 
 /* What is known of it. Without a comment: never NULL, valid as long as the stream. On the stream's
  * worker. */

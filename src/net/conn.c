@@ -1,7 +1,6 @@
 #include "net/conn.h"
 
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
@@ -14,6 +13,7 @@
 #include "loop/io.h"
 #include "loop/timer.h"
 #include "loop/worker.h"
+#include "net/address.h"
 #include "net/channel.h"
 #include "net/tls.h"
 
@@ -109,33 +109,6 @@ static void set_state(struct conn *c, enum state state)
 
 /* Life and death */
 
-/* Address and port of the other side in numbers; a mapped IPv4 address as what it is. */
-static void peer_names(int fd, char address[NI_MAXHOST], char peer[NI_MAXHOST + 10])
-{
-    struct sockaddr_storage sa;
-    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&sa;
-    socklen_t len = sizeof(sa);
-    char port[8];
-    snprintf(address, NI_MAXHOST, "local");
-    snprintf(peer, NI_MAXHOST + 10, "local");
-    if (getpeername(fd, (struct sockaddr *)&sa, &len) < 0)
-        return;
-    if (sa.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
-        struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = in6->sin6_port};
-        memcpy(&in.sin_addr, in6->sin6_addr.s6_addr + 12, 4);
-        memcpy(&sa, &in, sizeof(in));
-        len = sizeof(in);
-    }
-    if ((sa.ss_family != AF_INET && sa.ss_family != AF_INET6) ||
-        getnameinfo((struct sockaddr *)&sa, len, address, NI_MAXHOST, port, sizeof(port),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        return;
-    if (sa.ss_family == AF_INET6)
-        snprintf(peer, NI_MAXHOST + 10, "[%s]:%s", address, port);
-    else
-        snprintf(peer, NI_MAXHOST + 10, "%s:%s", address, port);
-}
-
 static void set_socket_options(int fd)
 {
     /* The last two fail on sockets that are not TCP, which need neither. */
@@ -145,17 +118,18 @@ static void set_socket_options(int fd)
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }
 
-struct conn *conn_new(struct worker *w, int fd, const struct conn_conf *conf,
-                      const struct conn_handler *handler, void *arg)
+struct conn *conn_new(struct worker *w, int fd, const union address *peer,
+                      const struct conn_conf *conf, const struct conn_handler *handler, void *arg)
 {
-    char address[NI_MAXHOST], peer[NI_MAXHOST + 10];
-    peer_names(fd, address, peer);
+    char address[ADDRESS_TEXT], with_port[ADDRESS_TEXT];
+    address_format(peer, address);
+    address_format_port(peer, with_port);
     set_socket_options(fd);
-    size_t peer_len = strlen(peer) + 1, address_len = strlen(address) + 1;
-    struct conn *c = mem_zalloc(sizeof(*c) + peer_len + address_len);
-    memcpy(c->peer, peer, peer_len);
-    memcpy(c->peer + peer_len, address, address_len);
-    c->address = c->peer + peer_len;
+    size_t port_len = strlen(with_port) + 1, len = strlen(address) + 1;
+    struct conn *c = mem_zalloc(sizeof(*c) + port_len + len);
+    memcpy(c->peer, with_port, port_len);
+    memcpy(c->peer + port_len, address, len);
+    c->address = c->peer + port_len;
     c->channel.fd = fd;
     c->conf = conf;
     c->handler = handler;

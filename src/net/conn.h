@@ -10,6 +10,7 @@
 
 #include "base/macros.h"
 
+union address;
 struct conn;
 struct tls_context;
 struct worker;
@@ -37,10 +38,10 @@ struct conn_conf {
 };
 
 /* Takes over the connected socket `fd` (sets it non-blocking, TCP_NODELAY, keep-alive). Reading
- * starts at the end of this turn. `conf` and `handler` are used until conn_close() or conn_free().
- */
-struct conn *conn_new(struct worker *w, int fd, const struct conn_conf *conf,
-                      const struct conn_handler *handler, void *arg);
+ * starts at the end of this turn. `peer` is who the other side is: what logs and limits name.
+ * `conf` and `handler` are used until conn_close() or conn_free(). */
+struct conn *conn_new(struct worker *w, int fd, const union address *peer,
+                      const struct conn_conf *conf, const struct conn_handler *handler, void *arg);
 
 /* Changes what the handler is given as `arg`. */
 void conn_set_arg(struct conn *c, void *arg);

@@ -1,9 +1,7 @@
 #include "net/listener.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -34,32 +32,14 @@ struct listener {
 
 /* Binding */
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in in;
-    struct sockaddr_in6 in6;
-};
-
 /* False if `text` is not an address. "*" is the IPv6 wildcard, which also takes IPv4. */
-static bool parse_address(const char *text, unsigned port, union address *a, socklen_t *len)
+static bool parse_address(const char *text, unsigned port, union address *a)
 {
-    memset(a, 0, sizeof(*a));
-    if (inet_pton(AF_INET, text, &a->in.sin_addr) == 1) {
-        a->in.sin_family = AF_INET;
-        a->in.sin_port = htons((uint16_t)port);
-        *len = sizeof(a->in);
-        return true;
-    }
-    if (strcmp(text, "*") != 0 && inet_pton(AF_INET6, text, &a->in6.sin6_addr) != 1)
-        return false;
-    a->in6.sin6_family = AF_INET6;
-    a->in6.sin6_port = htons((uint16_t)port);
-    *len = sizeof(a->in6);
-    return true;
+    return address_parse(strcmp(text, "*") == 0 ? "::" : text, port, a);
 }
 
 /* A bound socket, -1 with errno set. `shared`: others of ours bind the same. */
-static int bind_socket(const union address *a, socklen_t len, bool both, bool shared)
+static int bind_socket(const union address *a, bool both, bool shared)
 {
     int on = 1, only6 = !both;
     int fd = socket(a->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -69,7 +49,7 @@ static int bind_socket(const union address *a, socklen_t len, bool both, bool sh
         (!shared || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0) &&
         (a->any.sa_family != AF_INET6 ||
          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only6, sizeof(only6)) == 0) &&
-        bind(fd, &a->any, len) == 0)
+        bind(fd, &a->any, address_len(a)) == 0)
         return fd;
     int error = errno;
     close(fd);
@@ -82,18 +62,17 @@ static int bind_socket(const union address *a, socklen_t len, bool both, bool sh
 static int open_socket(const char *address, unsigned port, bool first)
 {
     union address a;
-    socklen_t len;
     bool both = strcmp(address, "*") == 0;
     errno = EINVAL;
-    if (!parse_address(address, port, &a, &len))
+    if (!parse_address(address, port, &a))
         return -1;
     if (first && port != 0) {
-        int probe = bind_socket(&a, len, both, false);
+        int probe = bind_socket(&a, both, false);
         if (probe < 0)
             return -1;
         close(probe);
     }
-    int fd = bind_socket(&a, len, both, true);
+    int fd = bind_socket(&a, both, true);
     if (fd >= 0 && listen(fd, BACKLOG) < 0) {
         int error = errno;
         close(fd);
@@ -108,7 +87,7 @@ static unsigned bound_port(int fd)
     union address a = {0};
     socklen_t len = sizeof(a);
     INVARIANT(getsockname(fd, &a.any, &len) == 0);
-    return ntohs(a.any.sa_family == AF_INET6 ? a.in6.sin6_port : a.in.sin_port);
+    return address_port(&a);
 }
 
 static int open_or_explain(const char *address, unsigned port, bool first, struct err *e)
@@ -189,9 +168,12 @@ static void on_ready(void *arg, int ready)
     bool closed = false;
     l->closed = &closed;
     for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
-        int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        union address peer = {0};
+        socklen_t len = sizeof(peer);
+        int fd = accept4(l->fd, &peer.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        address_unmap(&peer);
         if (fd >= 0)
-            l->fn(l->arg, l->w, fd);
+            l->fn(l->arg, l->w, fd, &peer);
         else if (!goes_on(l, errno))
             break;
         if (closed)

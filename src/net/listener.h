@@ -4,13 +4,14 @@
 #define JACKDAW_NET_LISTENER_H
 
 #include "base/err.h"
+#include "net/address.h"
 
 struct listener;
 struct worker;
 
 /* Called on the worker, on the loop stack, for each accepted socket (non-blocking), which is the
- * callee's. It may call listener_close(). */
-typedef void listener_fn(void *arg, struct worker *w, int fd);
+ * callee's; `peer` is valid during the call. It may call listener_close(). */
+typedef void listener_fn(void *arg, struct worker *w, int fd, const union address *peer);
 
 /* Binds `address` (IPv4 or IPv6 literal, "*" for both) and `port` (0: any, the same for all
  * workers) for one worker; the first call with port 0 fixes the port, which *port then holds. From

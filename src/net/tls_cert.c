@@ -79,7 +79,7 @@ static bool add_extension(X509 *cert, int nid, const char *value)
 
 /* The host as DNS name and as XmppAddr (RFC 6120, section 13.7.1.4). Built by hand: in OpenSSL's
  * textual form a host could break out. */
-static bool add_names(X509 *cert, const char *host)
+static bool add_names(X509 *cert, const char *host, const char *name)
 {
     GENERAL_NAMES *names = GENERAL_NAMES_new();
     GENERAL_NAME *dns = GENERAL_NAME_new(), *xmpp = GENERAL_NAME_new();
@@ -87,7 +87,7 @@ static bool add_names(X509 *cert, const char *host)
     ASN1_UTF8STRING *utf8 = ASN1_UTF8STRING_new();
     ASN1_TYPE *value = ASN1_TYPE_new();
     INVARIANT(names && dns && xmpp && ia5 && utf8 && value);
-    INVARIANT(ASN1_STRING_set(ia5, host, -1) == 1 && ASN1_STRING_set(utf8, host, -1) == 1);
+    INVARIANT(ASN1_STRING_set(ia5, name, -1) == 1 && ASN1_STRING_set(utf8, host, -1) == 1);
     GENERAL_NAME_set0_value(dns, GEN_DNS, ia5);
     ASN1_TYPE_set(value, V_ASN1_UTF8STRING, utf8);
     INVARIANT(GENERAL_NAME_set0_othername(xmpp, OBJ_nid2obj(NID_XmppAddr), value) == 1);
@@ -108,7 +108,7 @@ static bool add_serial(X509 *cert)
     return done;
 }
 
-static bool fill(X509 *cert, const char *host, EVP_PKEY *key)
+static bool fill(X509 *cert, const char *host, const char *dns, EVP_PKEY *key)
 {
     X509_NAME *name = X509_get_subject_name(cert);
     const char *common = strlen(host) <= COMMON_NAME_MAX ? host : "localhost";
@@ -121,16 +121,17 @@ static bool fill(X509 *cert, const char *host, EVP_PKEY *key)
            add_extension(cert, NID_basic_constraints, "critical,CA:FALSE") &&
            add_extension(cert, NID_key_usage, "critical,digitalSignature") &&
            add_extension(cert, NID_ext_key_usage, "serverAuth,clientAuth") &&
-           add_extension(cert, NID_subject_key_identifier, "hash") && add_names(cert, host);
+           add_extension(cert, NID_subject_key_identifier, "hash") && add_names(cert, host, dns);
 }
 
-static int write_cert(const char *host, EVP_PKEY *key, const char *file, struct err *e)
+static int write_cert(const char *host, const char *dns, EVP_PKEY *key, const char *file,
+                      struct err *e)
 {
     X509 *cert = X509_new();
     BIO *bio = BIO_new(BIO_s_mem());
     INVARIANT(cert && bio);
     int result;
-    if (!fill(cert, host, key) || X509_sign(cert, key, EVP_sha256()) == 0 ||
+    if (!fill(cert, host, dns, key) || X509_sign(cert, key, EVP_sha256()) == 0 ||
         PEM_write_bio_X509(bio, cert) != 1)
         result = fail(e, file, "cannot make the certificate");
     else
@@ -140,7 +141,8 @@ static int write_cert(const char *host, EVP_PKEY *key, const char *file, struct 
     return result;
 }
 
-int tls_self_signed(const char *host, const char *cert_file, const char *key_file, struct err *e)
+int tls_self_signed(const char *host, const char *dns, const char *cert_file, const char *key_file,
+                    struct err *e)
 {
     if (access(cert_file, F_OK) == 0)
         return 0;
@@ -148,7 +150,7 @@ int tls_self_signed(const char *host, const char *cert_file, const char *key_fil
     EVP_PKEY *key = access(key_file, F_OK) == 0 ? load_key(key_file, e) : make_key(key_file, e);
     if (!key)
         return -1;
-    int result = write_cert(host, key, cert_file, e); /* last: it says that both are there */
+    int result = write_cert(host, dns, key, cert_file, e); /* last: it says that both are there */
     EVP_PKEY_free(key);
     ERR_clear_error();
     return result;

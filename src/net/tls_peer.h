@@ -31,9 +31,9 @@ tls_binding_fn tls_server_end_point;
 bool tls_is_1_3(const SSL *ssl);
 
 /* Gives every id-on-xmppAddr (RFC 6120 section 13.7.1.4) of the client's certificate to `each`:
- * `len` bytes, which may hold anything. Only if this handshake was for `host` (by SNI, or as the
- * fallback) and the certificate, shown in this handshake, was found valid under this host's
- * client_ca; else there are none. `ssl` may be NULL. */
+ * `len` bytes, which may hold anything. Only if this handshake was for `host` (in A-labels; by SNI,
+ * or as the fallback) and the certificate, shown in this handshake, was found valid under this
+ * host's client_ca; else there are none. `ssl` may be NULL. */
 void tls_peer_addresses(SSL *ssl, const char *host,
                         void (*each)(void *arg, const char *address, size_t len), void *arg);
 

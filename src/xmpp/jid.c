@@ -126,6 +126,12 @@ bool jid_prep_resource(const char *s, size_t len, char *out)
     return prep_resource(s, len, out) > 0;
 }
 
+void jid_domain_ascii(const char *domain, char *out)
+{
+    if (!prep_domain_ascii(domain, strlen(domain), out, JID_MAX + 1))
+        snprintf(out, JID_MAX + 1, "%s", domain);
+}
+
 bool saslprep(const char *s, size_t len, char *out, size_t out_size)
 {
     size_t i = 0;

@@ -69,6 +69,10 @@ MUST_CHECK bool jid_prep_node(const char *s, size_t len, char *out);
 MUST_CHECK bool jid_prep_domain(const char *s, size_t len, char *out);
 MUST_CHECK bool jid_prep_resource(const char *s, size_t len, char *out);
 
+/* A prepared domain in A-labels, as DNS and certificates have it (RFC 5891), into `out` (JID_MAX +
+ * 1 bytes). What is no name, such as an address, stays as it is. */
+void jid_domain_ascii(const char *domain, char *out);
+
 /* Whether a prepared node is also valid under PRECIS UsernameCaseMapped (RFC 8265): what new
  * accounts and rooms must be. */
 MUST_CHECK bool jid_node_is_precis(const char *node);

@@ -107,3 +107,16 @@ size_t prep_domain_name(const char *s, size_t len, char *out, size_t out_size)
     free(sp);
     return n;
 }
+
+size_t prep_domain_ascii(const char *s, size_t len, char *out, size_t out_size)
+{
+    UErrorCode status = U_ZERO_ERROR;
+    UIDNAInfo info = UIDNA_INFO_INITIALIZER;
+    pthread_once(&once, open_all);
+    int32_t n =
+        uidna_nameToASCII_UTF8(idna, s, (int32_t)len, out, (int32_t)out_size, &info, &status);
+    if (U_FAILURE(status) || (info.errors & ~(uint32_t)TOLERATED) || (size_t)n >= out_size)
+        n = 0;
+    out[n] = '\0';
+    return (size_t)n;
+}

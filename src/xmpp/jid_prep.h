@@ -18,4 +18,7 @@ size_t prep_string(enum prep_profile profile, const char *s, size_t len, char *o
 /* Applies UTS 46 to a domain name: to U-labels. Returns as above; checks nothing about ASCII. */
 size_t prep_domain_name(const char *s, size_t len, char *out, size_t out_size);
 
+/* The same domain name in A-labels, as DNS and certificates have it. Returns as above. */
+size_t prep_domain_ascii(const char *s, size_t len, char *out, size_t out_size);
+
 #endif

@@ -113,11 +113,12 @@ JACKDAW_MODULE(probe) = {
 
 /* A configuration has a listener; nobody connects to this one. */
 static void ear_accepted(struct module_inst *inst, struct worker *w,
-                         const struct config_listen *listen, int fd)
+                         const struct config_listen *listen, int fd, const union address *peer)
 {
     (void)inst;
     (void)w;
     (void)listen;
+    (void)peer;
     close(fd);
 }
 

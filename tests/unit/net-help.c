@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "net/address.h"
 #include "scratch.h"
 
 /* The crew */
@@ -172,7 +173,9 @@ static void call_new(void *arg)
 {
     struct call *call = arg;
     struct side *s = call->s;
-    s->c = conn_new(s->w, call->fd, &s->conf, &side_handler, s);
+    union address peer;
+    address_of_peer(call->fd, &peer);
+    s->c = conn_new(s->w, call->fd, &peer, &s->conf, &side_handler, s);
 }
 
 void help_side_start(struct side *s, struct worker *w, int fd)
@@ -313,7 +316,7 @@ struct tls_host help_host(const char *host)
     snprintf(name, sizeof(name), "%s.key", host);
     const char *key = help_file(name);
     if (access(cert, F_OK) != 0) {
-        ck_assert_msg(tls_self_signed(host, cert, key, &e) == 0, "%s", e.text);
+        ck_assert_msg(tls_self_signed(host, host, cert, key, &e) == 0, "%s", e.text);
         trust(cert);
     }
     return (struct tls_host){.name = host, .cert_file = cert, .key_file = key};
@@ -331,7 +334,7 @@ struct tls_context *help_tls(const char *alpn, const char *host, ...)
         hosts[count++] = help_host(host);
     }
     va_end(ap);
-    struct tls_context *t = tls_server_new(hosts, count, alpn, &e);
+    struct tls_context *t = tls_server_new(hosts, count, &(struct tls_conf){.alpn = alpn}, &e);
     ck_assert_msg(t != NULL, "%s", e.text);
     return t;
 }

@@ -19,6 +19,11 @@ tests_unit_test_listener_SOURCES = tests/unit/test-listener.c $(net_test_help)
 tests_unit_test_listener_CFLAGS = $(net_test_cflags)
 tests_unit_test_listener_LDADD = $(net_test_libs)
 
+check_PROGRAMS += tests/unit/test-proxy
+tests_unit_test_proxy_SOURCES = tests/unit/test-proxy.c
+tests_unit_test_proxy_CFLAGS = $(net_test_cflags)
+tests_unit_test_proxy_LDADD = $(net_test_libs)
+
 check_PROGRAMS += tests/unit/test-conn-close
 tests_unit_test_conn_close_SOURCES = tests/unit/test-conn-close.c $(net_test_help)
 tests_unit_test_conn_close_CFLAGS = $(net_test_cflags)

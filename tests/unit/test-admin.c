@@ -104,11 +104,12 @@ static const struct admin_command commands[] = {
     {0},
 };
 static void refuse_connection(struct module_inst *inst, struct worker *w,
-                              const struct config_listen *listen, int fd)
+                              const struct config_listen *listen, int fd, const union address *peer)
 {
     (void)inst;
     (void)w;
     (void)listen;
+    (void)peer;
     close(fd);
 }
 static const struct module tester = {JACKDAW_MODULE_HEAD, .name = "c2s", .global = true,

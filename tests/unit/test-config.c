@@ -125,12 +125,28 @@ START_TEST(defaults_make_a_whole_configuration)
     ck_assert_int_eq(c->limits.preauth_stanza_size, 8192);
     ck_assert_uint_eq(c->n_hosts, 1);
     ck_assert_str_eq(c->hosts[0].name, "localhost");
-    ck_assert_uint_eq(c->n_listens, 1);
+    ck_assert_uint_eq(c->n_listens, 2);
     ck_assert_str_eq(c->listens[0].module, "c2s");
     ck_assert_int_eq(c->listens[0].port, 5222);
+    ck_assert_int_eq(c->listens[0].tls, LISTEN_STARTTLS);
+    ck_assert_int_eq(c->listens[1].port, 5223);
+    ck_assert_int_eq(c->listens[1].tls, LISTEN_DIRECT_TLS);
     ck_assert_ptr_null(config_module_values(c, "echo"));
     config_free(&c);
     ck_assert_ptr_null(c);
+    config_free(&c);
+}
+END_TEST
+
+START_TEST(hosts_have_a_name_for_dns)
+{
+    struct config *c = load("data_dir = /d host \"M\xc3\xbcnchen.example\" { }\n"
+                            "host \"xn--zrich-kva.example\" { }\nhost \"[::1]\" { }\n");
+    ck_assert_str_eq(c->hosts[0].name, "m\xc3\xbcnchen.example");
+    ck_assert_str_eq(c->hosts[0].ascii, "xn--mnchen-3ya.example");
+    ck_assert_str_eq(c->hosts[1].name, "z\xc3\xbcrich.example");
+    ck_assert_str_eq(c->hosts[1].ascii, "xn--zrich-kva.example");
+    ck_assert_str_eq(c->hosts[2].ascii, "[::1]");
     config_free(&c);
 }
 END_TEST
@@ -242,6 +258,12 @@ START_TEST(sections_must_agree)
 {
     refused("data_dir = /d\nhost a { }\nhost \"A\" { }\n", "a.conf:3: host \"a\" is there twice");
     refused("data_dir = /d\nhost a { }\nhost a { }\n", "a.conf:3: found duplicate title 'a'");
+    refused("data_dir = /d listen x {\n address = localhost }",
+            "a.conf:2: address in listen \"x\": 'localhost' is neither \"*\" nor an IPv4 or IPv6 "
+            "address");
+    refused("data_dir = /d listen x {\n proxy_trusted = {\"::1\", 10.0.0.1/8} }",
+            "a.conf:2: proxy_trusted in listen \"x\": '10.0.0.1/8' is not an address such as "
+            "192.0.2.1 or a network such as 192.0.2.0/24");
     refused("data_dir = /d\nhost \"a b\" { }\n", "a.conf:2: host \"a b\" is not a domain name");
     refused("data_dir = /d\nhost a { key = k }\n",
             "a.conf:2: host \"a\": certificate and key belong together: certificate is missing");
@@ -365,6 +387,7 @@ int main(void)
     TCase *t = tcase_create("config");
     tcase_add_checked_fixture(t, make_folder, remove_folder);
     tcase_add_test(t, defaults_make_a_whole_configuration);
+    tcase_add_test(t, hosts_have_a_name_for_dns);
     tcase_add_test(t, values_of_every_type_are_read);
     tcase_add_test(t, durations_and_sizes_take_units);
     tcase_add_test(t, mistakes_are_named_with_their_line);

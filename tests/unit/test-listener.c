@@ -23,9 +23,10 @@ static atomic_int last_fd;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 
-static void on_accept(void *arg, struct worker *w, int fd)
+static void on_accept(void *arg, struct worker *w, int fd, const union address *peer)
 {
     ck_assert_ptr_eq(w, worker_self());
+    ck_assert_int_ne(address_port(peer), 0);
     ck_assert_ptr_eq(arg, &crew);
     ck_assert_int_ne(fcntl(fd, F_GETFL) & O_NONBLOCK, 0);
     pthread_mutex_lock(&lock);

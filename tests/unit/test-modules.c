@@ -55,11 +55,12 @@ static void on_iq(struct module_inst *inst, struct work *w, struct xml_el *child
 }
 
 static void on_accepted(struct module_inst *inst, struct worker *w,
-                        const struct config_listen *listen, int fd)
+                        const struct config_listen *listen, int fd, const union address *peer)
 {
     (void)inst;
     (void)w;
     (void)listen;
+    (void)peer;
     close(fd);
 }
 

@@ -266,7 +266,7 @@ static struct tls_context *help_tls_asking(void)
     struct err e;
     hosts[0].client_ca = help_host("alice.example").cert_file;
     hosts[1].client_ca = help_host("bob.example").cert_file;
-    struct tls_context *tls = tls_server_new(hosts, ARRAY_LEN(hosts), NULL, &e);
+    struct tls_context *tls = tls_server_new(hosts, ARRAY_LEN(hosts), &(struct tls_conf){0}, &e);
     ck_assert_msg(tls != NULL, "%s", e.text);
     return tls;
 }
@@ -357,7 +357,7 @@ static void expect_failure(const char *cert, const char *key, const char *named)
 {
     struct tls_host host = {.name = "h", .cert_file = cert, .key_file = key};
     struct err e = {""};
-    ck_assert_ptr_null(tls_server_new(&host, 1, NULL, &e));
+    ck_assert_ptr_null(tls_server_new(&host, 1, &(struct tls_conf){0}, &e));
     ck_assert_msg(strstr(e.text, named) != NULL, "\"%s\" does not name %s", e.text, named);
 }
 
@@ -385,7 +385,7 @@ START_TEST(bad_files_are_named)
     expect_failure(cert, help_file("two.example.key"), "two.example.key");
     struct tls_host host = {.name = "h", .cert_file = cert, .key_file = key, .client_ca = junk};
     struct err e = {""};
-    ck_assert_ptr_null(tls_server_new(&host, 1, NULL, &e));
+    ck_assert_ptr_null(tls_server_new(&host, 1, &(struct tls_conf){0}, &e));
     ck_assert_msg(strstr(e.text, "junk.pem") != NULL, "%s", e.text);
 }
 END_TEST
@@ -439,7 +439,7 @@ START_TEST(self_signed_certificates_are_complete)
     struct err e;
     struct stat st;
     int days, seconds;
-    ck_assert_msg(tls_self_signed(host, cert_file, key_file, &e) == 0, "%s", e.text);
+    ck_assert_msg(tls_self_signed(host, host, cert_file, key_file, &e) == 0, "%s", e.text);
     ck_assert_int_eq(stat(key_file, &st), 0);
     ck_assert_int_eq(st.st_mode & 0777, 0600);
     X509 *cert = read_cert(cert_file);
@@ -451,14 +451,14 @@ START_TEST(self_signed_certificates_are_complete)
     ck_assert_int_eq(X509_verify(cert, X509_get0_pubkey(cert)), 1);
 
     /* A second call changes nothing. */
-    ck_assert_int_eq(tls_self_signed("other", cert_file, key_file, &e), 0);
+    ck_assert_int_eq(tls_self_signed("other", "other", cert_file, key_file, &e), 0);
     X509 *again = read_cert(cert_file);
     ck_assert_int_eq(X509_cmp(cert, again), 0);
     X509_free(again);
 
     /* Without the certificate the key is used again. */
     unlink(cert_file);
-    ck_assert_int_eq(tls_self_signed(host, cert_file, key_file, &e), 0);
+    ck_assert_int_eq(tls_self_signed(host, host, cert_file, key_file, &e), 0);
     again = read_cert(cert_file);
     ck_assert_int_eq(EVP_PKEY_eq(X509_get0_pubkey(cert), X509_get0_pubkey(again)), 1);
     ck_assert_int_ne(X509_cmp(cert, again), 0);
@@ -471,11 +471,11 @@ START_TEST(self_signing_says_what_failed)
 {
     struct err e = {""};
     const char *nowhere = help_file("nowhere/x.key");
-    ck_assert_int_eq(tls_self_signed("h", help_file("x.crt"), nowhere, &e), -1);
+    ck_assert_int_eq(tls_self_signed("h", "h", help_file("x.crt"), nowhere, &e), -1);
     ck_assert_ptr_nonnull(strstr(e.text, "nowhere/x.key: cannot write: No such file"));
     ck_assert_int_eq(access(help_file("x.crt"), F_OK), -1);
     write_text(help_file("bad.key"), "no key");
-    ck_assert_int_eq(tls_self_signed("h", help_file("x.crt"), help_file("bad.key"), &e), -1);
+    ck_assert_int_eq(tls_self_signed("h", "h", help_file("x.crt"), help_file("bad.key"), &e), -1);
     ck_assert_ptr_nonnull(strstr(e.text, "bad.key: cannot read the key"));
 }
 END_TEST
