@@ -1,7 +1,7 @@
 # A module is a shared object in $(pkglibdir)/modules; or, with --enable-static-modules, a part of jackdawd. The
 # server's own symbols resolve when it is loaded.
 MODULE_LDFLAGS = -module -avoid-version -shared $(AM_LDFLAGS)
-MODULES = archive auth c2s chat disco last offline ping presence roster time version
+MODULES = archive auth c2s chat disco last limits offline ping presence roster time version
 
 archive_codec = modules/archive/codec.c modules/archive/codec.h
 archive_sources = modules/archive/archive.c modules/archive/archive.h modules/archive/page.c \
@@ -15,12 +15,13 @@ roster_sources = modules/roster/roster.c modules/roster/roster.h modules/roster/
 if STATIC_MODULES
 noinst_LTLIBRARIES += libmodules.la
 libmodules_la_SOURCES = $(archive_codec) $(archive_sources) $(auth_sources) modules/c2s.c \
-	modules/chat.c modules/disco.c modules/last.c modules/offline.c modules/ping.c \
+	modules/chat.c modules/disco.c modules/last.c modules/limits.c \
+	modules/offline.c modules/ping.c \
 	modules/time.c modules/version.c $(presence_sources) $(roster_sources)
 nodist_libmodules_la_SOURCES = modules/static.c
 else
-module_LTLIBRARIES += modules/archive.la modules/auth.la modules/c2s.la modules/chat.la modules/disco.la modules/last.la modules/offline.la \
-	modules/ping.la modules/presence.la modules/roster.la modules/time.la modules/version.la
+module_LTLIBRARIES += modules/archive.la modules/auth.la modules/c2s.la modules/chat.la modules/disco.la modules/last.la \
+	modules/limits.la modules/offline.la modules/ping.la modules/presence.la modules/roster.la modules/time.la modules/version.la
 modules_archive_la_SOURCES = $(archive_sources) $(archive_codec)
 modules_archive_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_archive_la_LIBADD = $(Z_LIBS) $(OPENSSL_LIBS)
@@ -35,6 +36,8 @@ modules_disco_la_SOURCES = modules/disco.c
 modules_disco_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_last_la_SOURCES = modules/last.c
 modules_last_la_LDFLAGS = $(MODULE_LDFLAGS)
+modules_limits_la_SOURCES = modules/limits.c
+modules_limits_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_offline_la_SOURCES = modules/offline.c $(archive_codec)
 modules_offline_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_offline_la_LIBADD = $(Z_LIBS)

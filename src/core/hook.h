@@ -53,6 +53,8 @@ enum hook_result {
  *   account_removed    its rows are to be deleted (with work_write)
  * Streams, on the stream's worker, not in a fiber:
  *   stream_features    add children to <stream:features/>
+ *   stream_input       so many bytes of a bound client were read, and so many elements since the
+ *                      last time
  * Gather:
  *   disco_account      identities, features and forms of an account's bare JID (into the query)
  *   disco_host         those of a host: the same whoever asks, on any worker
@@ -69,6 +71,7 @@ enum hook_result {
     NOTIFY(session_available, struct work *w)                                                      \
     NOTIFY(account_removed, struct work *w)                                                        \
     GATHER(stream_features, struct stream *s, struct xml_el *features)                             \
+    NOTIFY(stream_input, struct stream *s, size_t bytes, unsigned elements)                        \
     GATHER(disco_account, struct work *w, struct arena *a, struct xml_el *query)                   \
     GATHER(disco_host, struct arena *a, struct xml_el *query)
 

@@ -83,6 +83,11 @@ int64_t stream_since(const struct stream *s)
     return s->since;
 }
 
+struct session *stream_session(const struct stream *s)
+{
+    return s->session;
+}
+
 void stream_set_sasl(struct stream *s, void *sasl, void (*free_fn)(void *sasl))
 {
     if (s->sasl && s->sasl_free)
@@ -127,10 +132,10 @@ static bool input_waits(const struct stream *s)
     return s->busy || s->queue || s->held.len > 0;
 }
 
-/* The connection is read exactly while nothing waits. */
+/* The connection is read exactly while nothing waits and its client need not be slowed down. */
 static void update_reading(struct stream *s)
 {
-    bool pause = input_waits(s);
+    bool pause = input_waits(s) || timer_is_set(&s->slow);
     if (!s->conn || pause == s->paused)
         return;
     s->paused = pause;
@@ -241,6 +246,27 @@ static void hold(struct stream *s, const char *bytes, size_t len)
         stream_close(s, STREAM_POLICY_VIOLATION, "too much was sent without waiting for answers");
 }
 
+static void tell_input(struct stream *s, size_t bytes)
+{
+    unsigned elements = s->elements;
+    s->elements = 0;
+    HOST_NOTIFY(s->host, stream_input, s, bytes, elements);
+}
+
+static void slow_over(struct timer *t)
+{
+    update_reading(CONTAINER_OF(t, struct stream, slow));
+}
+
+void stream_slow(struct stream *s, int64_t time)
+{
+    if (s->ended)
+        return;
+    s->slow.fn = slow_over;
+    timer_set(home_self()->worker, &s->slow, time);
+    update_reading(s);
+}
+
 static void data_came(void *arg, const char *bytes, size_t len)
 {
     struct stream *s = arg;
@@ -253,6 +279,8 @@ static void data_came(void *arg, const char *bytes, size_t len)
     size_t used = input_waits(s) ? 0 : feed(s, bytes, len);
     if (used < len && s->phase != STREAM_CLOSED && s->phase != STREAM_HANDSHAKE)
         hold(s, bytes + used, len - used);
+    if (s->phase == STREAM_BOUND && s->session)
+        tell_input(s, len);
     if (s->phase != STREAM_CLOSED)
         update_reading(s);
 }
@@ -278,6 +306,7 @@ static void sink_element(void *arg, struct arena *arena, struct xml_el *el)
     struct stanza *st = stanza_from_element(arena, el, NULL);
     *s->queue_tail = st;
     s->queue_tail = &st->next;
+    s->elements++;
 }
 
 static void sink_close(void *arg)
@@ -416,6 +445,7 @@ void stream_end(struct stream *s)
     if (s->phase != STREAM_CLOSED)
         stream_set_phase(s, STREAM_CLOSED);
     timer_clear(home_self()->worker, &s->timer);
+    timer_clear(home_self()->worker, &s->slow);
     conn_free(&s->conn);
     table_remove(s);
     struct session *session = s->session;

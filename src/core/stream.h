@@ -13,6 +13,7 @@
 #include "xmpp/stream_error.h"
 
 struct host;
+struct session;
 struct stream;
 struct worker;
 
@@ -35,9 +36,10 @@ void stream_accept(struct worker *w, const struct config_listen *listen, int fd,
  * worker. */
 enum stream_phase stream_phase(const struct stream *s);
 const char *stream_phase_name(enum stream_phase p);
-struct conn *stream_conn(const struct stream *s); /* NULL once it has ended */
-struct host *stream_host(const struct stream *s); /* NULL before the header */
-const char *stream_label(const struct stream *s); /* for logs: JID or address */
+struct conn *stream_conn(const struct stream *s);       /* NULL once it has ended */
+struct host *stream_host(const struct stream *s);       /* NULL before the header */
+const char *stream_label(const struct stream *s);       /* for logs: JID or address */
+struct session *stream_session(const struct stream *s); /* NULL unless a resource is bound */
 
 /* In a stream_features hook: the arena for what is added. */
 struct arena *stream_features_arena(const struct stream *s);
@@ -47,6 +49,10 @@ void stream_send_el(struct stream *s, const struct xml_el *el);
 void stream_send(struct stream *s, const char *bytes, size_t len);
 /* Sends a stanza, addressed to `to` if the stanza has no `to` of its own. */
 void stream_send_stanza(struct stream *s, const struct stanza *st, const struct jid *to);
+
+/* Reads nothing more from its client for `time` µs from now; what has been read is still handled.
+ * The kernel's buffers then push back on the client. Replaces the pause that is under way. */
+void stream_slow(struct stream *s, int64_t time);
 
 /* Sends the error and </stream:stream>, then closes. `text` may be NULL. */
 void stream_close(struct stream *s, enum stream_error err, const char *text);

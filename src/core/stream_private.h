@@ -51,6 +51,8 @@ struct stream {
     void (*sasl_free)(void *sasl);
     struct timer timer; /* until bound: the time to log in; then: when the parser is parked */
     int64_t last_data;
+    struct timer slow; /* set: its client is slowed down until then (stream_slow) */
+    unsigned elements; /* read and not yet told (hook stream_input) */
     struct turn_end turn;
     struct post post; /* for the move */
     char *label;

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <sys/ioctl.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -436,6 +437,12 @@ void conn_write(struct conn *c, const char *bytes, size_t len)
     strbuf_add(&c->out, bytes, len);
     if (!c->write_wait)
         schedule(c);
+}
+
+size_t conn_waiting(const struct conn *c)
+{
+    int bytes = 0;
+    return ioctl(c->channel.fd, FIONREAD, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
 }
 
 void conn_pause(struct conn *c)

@@ -53,6 +53,10 @@ void conn_write(struct conn *c, const char *bytes, size_t len);
 /* Bytes that wait to be written (for back-pressure). */
 size_t conn_queued(const struct conn *c);
 
+/* Bytes that the peer has sent and that wait in the kernel to be read; 0 if it cannot tell. A
+ * system call. */
+size_t conn_waiting(const struct conn *c);
+
 /* Stops and restarts reading (the kernel's buffer then pushes back on the peer). Nests no deeper
  * than 1. A TLS handshake goes on meanwhile; that the peer is gone is noticed on writing only. */
 void conn_pause(struct conn *c);

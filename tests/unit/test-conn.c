@@ -218,6 +218,35 @@ static void resume(void *arg)
     conn_resume(s->c);
 }
 
+static bool none_waits(void *arg)
+{
+    struct side *s = arg;
+    return conn_waiting(s->c) == 0;
+}
+
+static bool four_wait(void *arg)
+{
+    struct side *s = arg;
+    return conn_waiting(s->c) == 4;
+}
+
+START_TEST(what_is_not_read_waits)
+{
+    struct side s = {.on_data = pause_at_first};
+    help_side_start(&s, worker, fd[1]);
+    help_send(fd[0], "1", 1);
+    help_wait_got(&s, 1);
+    help_until(worker, none_waits, &s);
+    help_send(fd[0], "2345", 4);
+    help_until(worker, four_wait, &s);
+    ck_assert_uint_eq(s.got.len, 1);
+    help_run(worker, resume, &s);
+    help_wait_got(&s, 5);
+    close(fd[0]);
+    help_side_end(&s);
+}
+END_TEST
+
 /* Five records in one segment: when the first is delivered the others are in the TLS object, and
  * the socket will never say so. */
 START_TEST(a_pause_holds_what_tls_has_read)
@@ -456,6 +485,7 @@ int main(void)
     tcase_add_test(t, records_may_come_byte_by_byte);
     tcase_add_loop_test(t, a_slow_reader_gets_everything, 0, 2);
     tcase_add_test(t, too_much_output_breaks_the_connection);
+    tcase_add_test(t, what_is_not_read_waits);
     tcase_add_test(t, a_pause_holds_what_tls_has_read);
     tcase_add_test(t, a_small_budget_loses_nothing);
     tcase_add_test(t, starttls_forgets_injected_text);
