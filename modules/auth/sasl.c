@@ -257,8 +257,8 @@ static void take_abort(struct module_inst *inst, struct stream *s, struct stanza
 }
 
 const struct nonza_entry auth_nonzas[] = {
-    {NS_SASL, A_auth, STREAM_SECURE, take_auth},
-    {NS_SASL, A_response, STREAM_SECURE, take_response},
-    {NS_SASL, A_abort, STREAM_SECURE, take_abort},
+    {NS_SASL, A_auth, STREAM_SECURE, take_auth, false},
+    {NS_SASL, A_response, STREAM_SECURE, take_response, false},
+    {NS_SASL, A_abort, STREAM_SECURE, take_abort, false},
     {0},
 };

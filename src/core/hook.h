@@ -5,6 +5,7 @@
 #define JACKDAW_CORE_HOOK_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/macros.h"

@@ -62,13 +62,15 @@ struct iq_entry {
     iq_fn *fn;
 };
 
-/* Elements at depth 1 that are no stanzas, per stream state: SASL, later SM. Handled in a fiber of
- * the stream's worker while further input waits. */
+/* Elements at depth 1 that are no stanzas, per stream state: SASL, later SM; and what may be asked
+ * with an iq before a session is there (XEP-0077). Handled in a fiber of the stream's worker while
+ * further input waits. */
 typedef void nonza_fn(struct module_inst *inst, struct stream *s, struct stanza *nonza) MAY_YIELD;
 struct nonza_entry {
     const char *ns, *name;
     enum stream_phase phase; /* in which phase of the stream it may come */
     nonza_fn *fn;
+    bool in_iq; /* not by itself but as the first child of an iq; in phase STREAM_SECURE only */
 };
 
 /* A read that is made when an account is loaded; all modules' reads travel together. The statement

@@ -145,12 +145,15 @@ static void nonza_fiber(void *arg)
     stream_window_moved(s);
 }
 
-/* Hands a nonza to the module that has declared it for this phase; false if none has. */
+/* Hands a nonza, or an iq before there is a session, to the module that has declared it for this
+ * phase; false if none has. */
 static bool to_module(struct stream *s, struct stanza *st)
 {
+    bool in_iq = st->kind == STANZA_IQ;
+    const struct xml_el *el = in_iq ? xml_first(st->el) : st->el;
     struct module_inst *inst;
-    const struct nonza_entry *entry = host_nonza(s->host, st->el->ns, st->el->name, &inst);
-    if (!entry || entry->phase != s->phase)
+    const struct nonza_entry *entry = el ? host_nonza(s->host, el->ns, el->name, &inst) : NULL;
+    if (!entry || entry->phase != s->phase || entry->in_iq != in_iq)
         return false;
     struct nonza_run *run = mem_new(struct nonza_run);
     *run = (struct nonza_run){.stream = s, .st = stanza_ref(st), .entry = entry, .inst = inst};
