@@ -94,7 +94,8 @@ static struct stanza *restore(const struct work *w, const struct store_rows *row
     struct stanza *st = archive_decode(data, len, ARCHIVE_IN, w->account->jid,
                                        store_str(rows, row, 1), store_str(rows, row, 2));
     if (!st) {
-        log_error("offline", w->account->jid->s, "message %lld cannot be read", (long long)id);
+        log_error("offline", w->account->jid->s, "message %lld is damaged and left out",
+                  (long long)id);
         return NULL;
     }
     char stamp[32];

@@ -79,7 +79,7 @@ static struct stanza *result_of(const struct work *w, const struct store_rows *r
         archive_decode(data, len, (enum archive_dir)store_int(rows, row, 1), w->account->jid,
                        store_str(rows, row, 2), store_str(rows, row, 3));
     if (!kept) {
-        log_error("archive", w->account->jid->s, "message %lld cannot be read",
+        log_error("archive", w->account->jid->s, "message %lld is damaged and left out",
                   (long long)store_int(rows, row, 0));
         return NULL;
     }

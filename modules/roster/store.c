@@ -103,7 +103,7 @@ static void load_row(struct entity *account, const struct store_rows *rows, size
     const char *text = store_str(rows, row, 0);
     struct jid *jid = jid_parse_new(text, strlen(text));
     if (!jid) {
-        log_error("roster", account->jid->s, "the contact '%s' is not an address", text);
+        log_error("roster", account->jid->s, "the contact '%s' is not an address: left out", text);
         return;
     }
     struct contact *c = contact_make(account, jid);

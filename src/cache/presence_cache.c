@@ -354,7 +354,11 @@ static void stop_now(struct presence_cache *c)
 static void round_failed(struct presence_cache *c, struct round *r)
 {
     if (c->backoff == 0)
-        log_error("cache", NULL, "memcached is away: %s", r->err.text);
+        log_error(
+            "cache", NULL,
+            "memcached is away: %s; chat goes on, and the directory of who is online is written "
+            "anew when it is back",
+            r->err.text);
     atomic_fetch_add(&c->failures, 1);
     atomic_store(&c->up, false);
     c->backoff = c->backoff == 0 ? RETRY_MIN : c->backoff * 2;

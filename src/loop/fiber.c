@@ -159,8 +159,10 @@ static struct fiber *fiber_get(struct worker *w, enum fiber_class cls)
         return NULL;
     struct fiber *f = stack_get(w);
     if (!f) {
-        log_error("loop", NULL, "worker %u has no room for the stack of fiber %u: %s", w->index,
-                  fs->live_count + 1, strerror(errno));
+        log_error("loop", NULL,
+                  "worker %u has no room for the stack of fiber %u: %s; work waits (raise "
+                  "vm.max_map_count, or lower limits.fibers_max)",
+                  w->index, fs->live_count + 1, strerror(errno));
         timer_set(w, &fs->retry, RETRY_AFTER);
     }
     return f;

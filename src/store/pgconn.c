@@ -32,7 +32,10 @@ static void count_away(struct pgconn *c, const char *reason)
         return;
     c->counted = true;
     if (atomic_fetch_add(&shared(c)->away, 1) == 0)
-        log_error("store", NULL, "Postgres is away: %.*s", (int)strcspn(reason, "\n"), reason);
+        log_error("store", NULL,
+                  "Postgres is away: %.*s; what must be stored is refused until it is back, which "
+                  "is tried all the time (store.target says where)",
+                  (int)strcspn(reason, "\n"), reason);
 }
 
 static void count_back(struct pgconn *c)

@@ -124,7 +124,11 @@ static void job_done(struct job *job)
     struct store_worker *sw = j->home;
     struct pg_worker *pw = sw->state;
     if (j->result < 0)
-        log_error("store", NULL, "%s", j->err.text);
+        log_error(
+            "store", NULL,
+            "cannot make the partitions of the time to come: %s; tried again, look at it within "
+            "weeks",
+            j->err.text);
     if (!sw->gone)
         timer_set(sw->worker, &pw->partition_timer,
                   j->result < 0 ? AGAIN : sw->store->conf.partition_every);

@@ -101,7 +101,7 @@ static void read_result(struct op *op, const PGresult *r)
     }
     op->result = pg_result(r);
     if (op->result == STORE_FAILED)
-        log_warn("store", op->stmt->name, "failed: %s",
+        log_warn("store", op->stmt->name, "the database refused it: %s",
                  PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY));
 }
 

@@ -146,7 +146,7 @@ static void refused(struct pg_writer *w, struct op *op, const PGresult *r)
     }
     op->result = pg_result(r);
     if (op->result == STORE_FAILED)
-        log_warn("store", op->stmt->name, "refused: %s",
+        log_warn("store", op->stmt->name, "the database refused it: %s",
                  PQresultErrorField(r, PG_DIAG_MESSAGE_PRIMARY));
 }
 

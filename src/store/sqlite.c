@@ -45,7 +45,10 @@ static void note_health(struct sqlite_store *ss, int code)
     if (good)
         log_info("store", NULL, "SQLite takes writes again");
     else
-        log_error("store", NULL, "SQLite refuses writes: %s", sqlite3_errstr(code));
+        log_error("store", NULL,
+                  "SQLite refuses writes: %s; what must be stored is refused until it takes them "
+                  "again (is there room on the disk?)",
+                  sqlite3_errstr(code));
 }
 
 /* Runs a batch inside the open transaction. A refused statement undoes only itself, unless SQLite

@@ -172,6 +172,6 @@ int sqlite_conn_run(struct sqlite_conn *c, struct op *op)
     if (code != SQLITE_OK)
         store_rows_free(&op->rows);
     if (op->result == STORE_FAILED)
-        log_warn("store", op->stmt->name, "refused: %s", e.text);
+        log_warn("store", op->stmt->name, "the database refused it: %s", e.text);
     return code;
 }
