@@ -298,8 +298,8 @@ START_TEST(the_server_crashes_and_comes_back)
     in_fiber_long(&bed, 0, check_books, NULL);
     in_fiber_long(&bed, 0, check_pages, NULL);
     bed_close(&bed);
-    ck_assert_int_eq(count_in_log("is away"), 3);
-    ck_assert_int_eq(count_in_log("is back"), 3);
+    ck_assert_int_eq(count_in_log("Postgres is away"), 3);
+    ck_assert_int_eq(count_in_log("Postgres is back"), 3);
 }
 END_TEST
 
@@ -360,8 +360,8 @@ START_TEST(away_longer_than_its_patience)
     bed_wait_up(&bed);
     in_fiber_long(&bed, 0, write_one, (void *)2);
     bed_close(&bed);
-    ck_assert_int_eq(count_in_log("is away"), 1);
-    ck_assert_int_eq(count_in_log("is back"), 1);
+    ck_assert_int_eq(count_in_log("Postgres is away"), 1);
+    ck_assert_int_eq(count_in_log("Postgres is back"), 1);
 }
 END_TEST
 
@@ -606,7 +606,7 @@ START_TEST(a_full_disk_refuses)
     in_fiber_long(&bed, 0, fill_the_disk, NULL);
     bed_close(&bed);
     ck_assert_int_eq(count_in_log("refuses writes"), 1);
-    ck_assert_int_eq(count_in_log("takes writes again"), 1);
+    ck_assert_int_eq(count_in_log("SQLite takes writes again"), 1);
 }
 END_TEST
 
