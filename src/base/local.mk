@@ -7,8 +7,10 @@ libbase_la_SOURCES = \
 	src/base/err.c src/base/err.h \
 	src/base/hash.c src/base/hash.h \
 	src/base/log.c src/base/log.h \
+	src/base/log_system.c src/base/log_system.h \
 	src/base/macros.h \
 	src/base/mem.c src/base/mem.h \
 	src/base/quota.c src/base/quota.h \
 	src/base/strbuf.c src/base/strbuf.h \
 	src/base/suggest.c src/base/suggest.h
+libbase_la_LIBADD = $(SYSTEMD_LIBS)

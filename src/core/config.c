@@ -3,6 +3,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/strbuf.h"
 #include "base/suggest.h"
@@ -286,6 +287,50 @@ static int fill_listen(struct load *l, const struct raw_section *s)
     return check_module(l, s, "module", listen->module);
 }
 
+/* "stream=debug" */
+static int read_area(struct load *l, const char *text, struct log_area_level *out)
+{
+    const char *equals = strchr(text, '=');
+    if (!equals || !log_level_parse(equals + 1, &out->level))
+        return err_set(l->err, "'%.60s' is not an area and its level, such as stream=debug", text);
+    out->area = arena_strndup(l->c->arena, text, (size_t)(equals - text));
+    struct suggest near;
+    suggest_init(&near, out->area);
+    for (const char *const *known = log_areas; *known; known++) {
+        if (strcmp(*known, out->area) == 0)
+            return 0;
+        suggest_offer(&near, *known);
+    }
+    if (l->find(l->find_arg, l->c->module_dir, out->area, l->err))
+        return 0;
+    if (near.best)
+        return err_set(l->err, "there is no area '%.60s'; did you mean '%s'?", out->area,
+                       near.best);
+    return err_prefix(l->err, "there is no area '%.60s'", out->area);
+}
+
+static int fill_log(struct load *l, const struct raw_section *s)
+{
+    struct config_log *log = &l->c->log;
+    if (fill(l, s, config_sections[CONFIG_LOG].options, log) < 0)
+        return -1;
+    struct log_area_level *levels = arena_zalloc(l->c->arena, (log->areas.n + 1) * sizeof(*levels));
+    if (log->areas.n > LOG_AREAS_MAX) {
+        err_set(l->err, "more than %d areas", LOG_AREAS_MAX);
+        return wrong(l, s, "areas");
+    }
+    for (size_t i = 0; i < log->areas.n; i++) {
+        if (read_area(l, log->areas.items[i], &levels[i]) < 0)
+            return wrong(l, s, "areas");
+    }
+    log->levels = levels;
+    if (log->target == LOG_TO_FILE && !log->file) {
+        err_set(l->err, "the target file needs a file");
+        return wrong(l, s, "target");
+    }
+    return 0;
+}
+
 static int fill_module(struct load *l, const struct raw_section *s)
 {
     for (size_t i = 0; i < l->n_modules; i++) {
@@ -306,6 +351,8 @@ static int fill_section(struct load *l, const struct raw_section *s)
         return fill_listen(l, s);
     if (is_section(s, "module"))
         return fill_module(l, s);
+    if (is_section(s, "log"))
+        return fill_log(l, s);
     for (size_t i = 0; i < CONFIG_SECTIONS; i++) {
         if (is_section(s, config_sections[i].name))
             return fill(l, s, config_sections[i].options, (char *)l->c + config_sections[i].offset);

@@ -11,6 +11,7 @@
 #include "core/option.h"
 
 struct arena;
+struct log_area_level;
 struct module;
 struct network;
 struct strbuf;
@@ -23,6 +24,16 @@ enum { BUS_LOCAL, BUS_LOOPBACK };
 #define STANZA_SIZE_MAX ((int64_t)2 << 20)
 #define STANZA_GROWTH 8
 #define STANZA_WRITTEN_MAX ((size_t)(STANZA_GROWTH * STANZA_SIZE_MAX))
+
+struct config_log {
+    int level; /* enum log_level */
+    struct option_list areas;
+    const struct log_area_level *levels; /* the same, read: areas.n of them */
+    int target;                          /* enum log_target */
+    const char *file;
+    int format; /* FORMAT_ */
+};
+enum { FORMAT_TEXT, FORMAT_JSON };
 
 struct config_limits {
     int64_t fibers_max;   /* per worker */
@@ -97,7 +108,7 @@ struct config {
     const char *data_dir, *control_socket, *node, *module_dir;
     int64_t workers;
     int bus;
-    int log_level, log_format;
+    struct config_log log;
     struct config_limits limits;
     struct config_store store;
     struct config_cache cache;

@@ -11,6 +11,7 @@
 
 static const char *const buses[] = {"local", "loopback", NULL};
 static const char *const log_levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const log_targets[] = {"stderr", "file", "syslog", "journald", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
 static const char *const store_drivers[] = {"sqlite", "postgres", NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
@@ -34,10 +35,24 @@ static const struct option root_options[] = {
                    .help =
                        "How items cross between workers; \"loopback\" encodes and decodes each, "
                        "for tests."),
-    OPTION_ENUM_AT(struct config, log_level, "info", log_levels, .reloadable = true,
+    {0},
+};
+
+static const struct option log_options[] = {
+    OPTION_ENUM_AT(struct config_log, level, "info", log_levels, .reloadable = true,
                    .help = "The most verbose lines that are written."),
-    OPTION_ENUM_AT(struct config, log_format, "text", log_formats,
-                   .help = "One line of text or one JSON object per event, on standard error."),
+    OPTION_LIST_AT(struct config_log, areas, NULL, .reloadable = true,
+                   .help = "Another level for single areas, such as {\"stream=debug\", "
+                           "\"store=warn\"}. Areas are the modules and admin, cache, "
+                           "listener, loop, modules, server, store, stream, tls."),
+    OPTION_ENUM_AT(struct config_log, target, "stderr", log_targets, .reloadable = true,
+                   .help = "Where lines go."),
+    OPTION_STRING_AT(struct config_log, file, NULL, .path = true, .reloadable = true,
+                     .help = "The file, for the target file. It is opened anew on reload, after "
+                             "logrotate has moved the old one away."),
+    OPTION_ENUM_AT(struct config_log, format, "text", log_formats, .reloadable = true,
+                   .help = "One line of text or one JSON object per event; journald always has "
+                           "fields (JACKDAW_AREA, JACKDAW_OBJECT)."),
     {0},
 };
 
@@ -184,6 +199,8 @@ static const struct option limits_options[] = {
 
 const struct config_section config_sections[CONFIG_SECTIONS] = {
     [CONFIG_ROOT] = {NULL, NULL, "", NULL, root_options, 0},
+    [CONFIG_LOG] = {"log", NULL, "What the server says of itself.", NULL, log_options,
+                    offsetof(struct config, log)},
     [CONFIG_HOST] = {"host", "DOMAIN", "A domain that is served. Without any, \"localhost\" is.",
                      "localhost", host_options, 0},
     [CONFIG_LISTEN] = {"listen", "NAME",

@@ -18,6 +18,7 @@ struct config_section {
 
 enum {
     CONFIG_ROOT,
+    CONFIG_LOG,
     CONFIG_HOST,
     CONFIG_LISTEN,
     CONFIG_TLS,

@@ -184,6 +184,19 @@ static int start_listeners(struct parts *p, struct err *e)
     return server_listen(e);
 }
 
+static int log_from(const struct config *c, struct err *e)
+{
+    struct log_conf conf = {
+        .level = (enum log_level)c->log.level,
+        .areas = c->log.levels,
+        .n_areas = c->log.areas.n,
+        .target = (enum log_target)c->log.target,
+        .file = c->log.file,
+        .json = c->log.format == FORMAT_JSON,
+    };
+    return log_configure(&conf, e) < 0 ? err_prefix(e, "log") : 0;
+}
+
 static int configure(struct parts *p, const struct server_args *args, struct err *e)
 {
     p->modules = modules_new();
@@ -194,9 +207,9 @@ static int configure(struct parts *p, const struct server_args *args, struct err
         p->config->bus = strcmp(args->bus, "loopback") == 0 ? BUS_LOOPBACK : BUS_LOCAL;
     server.config = p->config;
     modules_set_dir(p->modules, p->config->module_dir);
-    log_threshold = (enum log_level)p->config->log_level;
-    log_open(2, p->config->log_format != 0);
-    return modules_instantiate(p->modules, p->config, e);
+    if (args->check)
+        return modules_instantiate(p->modules, p->config, e);
+    return log_from(p->config, e) < 0 ? -1 : modules_instantiate(p->modules, p->config, e);
 }
 
 /* What the server writes is nobody else's business: the store holds keys and messages. */

@@ -118,7 +118,7 @@ START_TEST(defaults_make_a_whole_configuration)
     ck_assert_int_eq(c->store.driver, STORE_SQLITE);
     ck_assert_int_eq(c->workers, 0);
     ck_assert_int_eq(c->bus, BUS_LOCAL);
-    ck_assert_int_eq(c->log_level, LOG_INFO);
+    ck_assert_int_eq(c->log.level, LOG_INFO);
     ck_assert_ptr_null(c->cache.servers);
     ck_assert_int_eq(c->limits.fibers_max, 4096);
     ck_assert_int_eq(c->limits.stanza_deadline, 30 * CLOCK_SEC);
@@ -153,15 +153,20 @@ END_TEST
 
 START_TEST(values_of_every_type_are_read)
 {
-    struct config *c = load("data_dir = \"/d\"\nworkers = 4 log_level = debug bus = loopback\n"
-                            "module echo { times = 7 greeting = 'a \"b\"' file = x/y loud = on\n"
-                            "  pause = 1h size = 2MiB mood = cheerful words = {\"x\", y} }\n"
-                            "store { driver = \"postgres\" target = \"dbname=x\" }\n"
-                            "listen \"in\" { port = 0 tls = direct address = \"::1\" }\n"
-                            "host \"EXAMPLE.org\" { modules = {echo} }\n");
+    struct config *c = load(
+        "data_dir = \"/d\"\nworkers = 4 log { level = debug areas = {\"stream=warn\", echo=error} } bus = loopback\n"
+        "module echo { times = 7 greeting = 'a \"b\"' file = x/y loud = on\n"
+        "  pause = 1h size = 2MiB mood = cheerful words = {\"x\", y} }\n"
+        "store { driver = \"postgres\" target = \"dbname=x\" }\n"
+        "listen \"in\" { port = 0 tls = direct address = \"::1\" }\n"
+        "host \"EXAMPLE.org\" { modules = {echo} }\n");
     ck_assert_int_eq(c->workers, 4);
     ck_assert_int_eq(c->bus, BUS_LOOPBACK);
-    ck_assert_int_eq(c->log_level, LOG_DEBUG);
+    ck_assert_int_eq(c->log.level, LOG_DEBUG);
+    ck_assert_uint_eq(c->log.areas.n, 2);
+    ck_assert_str_eq(c->log.levels[0].area, "stream");
+    ck_assert_int_eq(c->log.levels[0].level, LOG_WARN);
+    ck_assert_str_eq(c->log.levels[1].area, "echo");
     const struct echo_conf *echoed = config_module_values(c, "echo");
     ck_assert_int_eq(echoed->times, 7);
     ck_assert_str_eq(echoed->greeting, "a \"b\"");
@@ -233,8 +238,8 @@ START_TEST(mistakes_are_named_with_their_line)
     refused("data_dir = /d\nworkers = {1, 2}",
             "a.conf:2: workers: takes one value, not a list of 2");
     refused(
-        "data_dir = /d\nlog_level = inof\n",
-        "a.conf:2: log_level: must be \"error\", \"warn\", \"info\" or \"debug\", not 'inof'; did "
+        "data_dir = /d log {\nlevel = inof }\n",
+        "a.conf:2: level in log: must be \"error\", \"warn\", \"info\" or \"debug\", not 'inof'; did "
         "you mean 'info'?");
     refused("data_dir = /d module echo { loud = maybe }",
             "a.conf:1: loud in module \"echo\": must be yes or no, not 'maybe'");
@@ -258,6 +263,17 @@ START_TEST(sections_must_agree)
 {
     refused("data_dir = /d\nhost a { }\nhost \"A\" { }\n", "a.conf:3: host \"a\" is there twice");
     refused("data_dir = /d\nhost a { }\nhost a { }\n", "a.conf:3: found duplicate title 'a'");
+    refused("data_dir = /d log { areas = {\"stroe=debug\"} }",
+            "a.conf:1: areas in log: there is no area 'stroe'; did you mean 'store'?");
+    refused("data_dir = /d log { areas = {\"zzz=debug\"} }",
+            "a.conf:1: areas in log: there is no area 'zzz': there is no module 'zzz'");
+    refused("data_dir = /d log { areas = {stream} }",
+            "a.conf:1: areas in log: 'stream' is not an area and its level, such as stream=debug");
+    refused("data_dir = /d log { areas = {\"stream=loud\"} }",
+            "a.conf:1: areas in log: 'stream=loud' is not an area and its level, such as "
+            "stream=debug");
+    refused("data_dir = /d log {\n target = file }",
+            "a.conf:2: target in log: the target file needs a file");
     refused("data_dir = /d listen x {\n address = localhost }",
             "a.conf:2: address in listen \"x\": 'localhost' is neither \"*\" nor an IPv4 or IPv6 "
             "address");
@@ -298,12 +314,12 @@ END_TEST
 START_TEST(includes_are_relative_to_their_file)
 {
     ck_assert_int_eq(mkdir("sub", 0700), 0);
-    put("b.conf", "workers = 2\ninclude(\"sub/c.conf\")\nlog_level = warn\n");
+    put("b.conf", "workers = 2\ninclude(\"sub/c.conf\")\nlog { level = warn }\n");
     put("sub/c.conf", "limits {\n  aside_max = 5\n}\n");
     struct config *c = load("include(\"b.conf\")\ndata_dir = /d\n");
     ck_assert_int_eq(c->workers, 2);
     ck_assert_int_eq(c->limits.aside_max, 5);
-    ck_assert_int_eq(c->log_level, LOG_WARN);
+    ck_assert_int_eq(c->log.level, LOG_WARN);
     config_free(&c);
 
     put("sub/c.conf", "\n\nlimits { aside_mx = 5 }\n");
