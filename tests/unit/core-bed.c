@@ -263,8 +263,8 @@ void bed_start(const char *config)
     char file[128];
     snprintf(file, sizeof(file), "%s/jackdaw.conf", directory);
     FILE *f = fopen(file, "w");
-    fprintf(f, "data_dir = \"%s\"\nworkers = %d\nlog { level = \"warn\" }\n%s\n", directory, WORKERS,
-            config);
+    fprintf(f, "data_dir = \"%s\"\nworkers = %d\nlog { level = \"warn\" }\n%s\n", directory,
+            WORKERS, config);
     fprintf(f, "listen \"ear\" { module = \"ear\" address = \"127.0.0.1\" port = 0 }\n");
     fprintf(f, "host \"localhost\" { modules = {\"probe\"} }\n");
     fclose(f);

@@ -154,7 +154,7 @@ END_TEST
 START_TEST(values_of_every_type_are_read)
 {
     struct config *c = load(
-        "data_dir = \"/d\"\nworkers = 4 log { level = debug areas = {\"stream=warn\", echo=error} } bus = loopback\n"
+        "data_dir = \"/d\"\nworkers = 4 log { level = debug areas = {\"stream=warn\", \"echo=error\"} } bus = loopback\n"
         "module echo { times = 7 greeting = 'a \"b\"' file = x/y loud = on\n"
         "  pause = 1h size = 2MiB mood = cheerful words = {\"x\", y} }\n"
         "store { driver = \"postgres\" target = \"dbname=x\" }\n"
