@@ -9,8 +9,9 @@ archive_sources = modules/archive/archive.c modules/archive/archive.h modules/ar
 auth_sources = modules/auth/auth.c modules/auth/auth.h modules/auth/commands.c modules/auth/sasl.c
 presence_sources = modules/presence/presence.c modules/presence/presence.h modules/presence/directed.c \
 	modules/presence/last_seen.c
-roster_sources = modules/roster/roster.c modules/roster/roster.h modules/roster/push.c \
-	modules/roster/store.c modules/roster/subscription.c
+roster_sources = modules/roster/roster.c modules/roster/roster.h modules/roster/owed.c \
+	modules/roster/push.c modules/roster/states.c modules/roster/store.c \
+	modules/roster/subscription.c
 
 if STATIC_MODULES
 noinst_LTLIBRARIES += libmodules.la

@@ -124,6 +124,8 @@ static int report(struct admin_call *call, const char *jid, int result, const ch
         return 0;
     if (result == 1)
         return err_set(&call->error, "%s %s", jid, if_one);
+    if (result == 2)
+        return err_set(&call->error, "%s is being removed: try again in a moment", jid);
     return err_set(&call->error, "the store does not answer; nothing was changed for %s", jid);
 }
 

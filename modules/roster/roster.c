@@ -5,14 +5,19 @@
 static void roster_get(struct module_inst *inst, struct work *w, struct xml_el *child)
 {
     const struct contact *c;
-    (void)child;
+    char version[ROSTER_VERSION];
     if (!roster_fresh(inst, w))
         return;
     struct stanza *reply = work_reply(w);
-    struct xml_el *query = st_add(reply, NS_ROSTER, A_query);
-    STAILQ_FOREACH (c, &w->account->contacts, link)
-        if (c->in_roster)
-            roster_add_item(reply, query, c);
+    const char *known = xml_attr(child, A_ver);
+    roster_version(w->account, version);
+    if (!known || strcmp(known, version) != 0) { /* else nothing has changed: section 2.6.3 */
+        struct xml_el *query = st_add(reply, NS_ROSTER, A_query);
+        xml_set(reply->arena, query, A_ver, arena_strdup(reply->arena, version));
+        STAILQ_FOREACH (c, &w->account->contacts, link)
+            if (c->in_roster)
+                roster_add_item(reply, query, c);
+    }
     w->session->interested = true;
     work_answer(w, reply);
 }
@@ -143,7 +148,7 @@ static void set_item(struct module_inst *inst, struct work *w, struct change *ch
 {
     const struct roster_conf *conf = inst->conf;
     struct contact *c = contact_find(w->account, change->jid);
-    if (!(c && c->in_roster) && roster_count(w->account, true) >= (size_t)conf->contacts_max) {
+    if (!(c && c->in_roster) && roster_full(conf, w->account)) {
         work_reject(w, SE_POLICY_VIOLATION, "the roster is full");
         return;
     }
@@ -167,10 +172,13 @@ static void remove_item(struct module_inst *inst, struct work *w, const struct c
         work_reject(w, SE_ITEM_NOT_FOUND, "there is no such contact in the roster");
         return;
     }
-    roster_delete(inst, w, c);
-    roster_push_removed(w, c->jid);
-    roster_cancel(w, c);
-    contact_remove(w->account, &c);
+    bool saw_us = c->subscription & SUBSCRIBED_FROM;
+    roster_bury(inst, w, c);
+    roster_push(w, c);
+    roster_say_owed(w, c); /* section 2.5.2 */
+    if (saw_us)
+        roster_take_leave(w, c->jid);
+    roster_forget_if_empty(w, c);
     work_answer(w, work_reply(w));
 }
 
@@ -190,22 +198,29 @@ static void roster_set(struct module_inst *inst, struct work *w, struct xml_el *
 
 /* ---- the rest ---- */
 
-/* Section 3.4.1. */
+/* Sections 2.6.1 and 3.4.1. */
 static void roster_features(struct module_inst *inst, struct stream *s, struct xml_el *features)
 {
     (void)inst;
-    if (stream_phase(s) == STREAM_AUTHED)
-        xml_add(stream_features_arena(s), features, NS_PREAPPROVAL, "sub");
+    if (stream_phase(s) != STREAM_AUTHED)
+        return;
+    xml_add(stream_features_arena(s), features, NS_ROSTERVER, A_ver);
+    xml_add(stream_features_arena(s), features, NS_PREAPPROVAL, "sub");
 }
 
 /* Its contacts are told that it has gone. */
 static void roster_account_removed(struct module_inst *inst, struct work *w)
 {
-    const struct contact *c;
-    (void)inst;
-    work_write(w, &roster_stmts[Q_FORGET], STORE_ARGS(SV_INT(w->account->owner)));
-    STAILQ_FOREACH (c, &w->account->contacts, link)
-        roster_cancel(w, c);
+    struct contact *c, *next;
+    if (!roster_fresh(inst, w))
+        log_warn("roster", w->account->jid->s,
+                 "the roster cannot be read: not every contact will hear of the removal");
+    roster_bury_all(w);
+    for (c = STAILQ_FIRST(&w->account->contacts); c; c = next) {
+        next = STAILQ_NEXT(c, link);
+        roster_say_owed(w, c);
+        roster_forget_if_empty(w, c);
+    }
 }
 
 static const struct option roster_options[] = {
@@ -232,8 +247,10 @@ JACKDAW_MODULE(roster) = {
     .hooks =
         (const struct hook_entry[]){
             HOOK_AT(presence_out, PHASE_MAIN, roster_presence_out),
+            HOOK_AT(presence_in, PHASE_POLICY, roster_check_broadcast),
             HOOK_AT(presence_in, PHASE_MAIN, roster_presence_in),
             HOOK_AT(session_available, PHASE_DELIVER, roster_session_available),
+            HOOK_AT(contact_told, PHASE_MAIN, roster_contact_told),
             HOOK_AT(account_removed, PHASE_STORE, roster_account_removed),
             HOOK_AT(stream_features, PHASE_MAIN, roster_features),
             HOOK_END,

@@ -1,17 +1,22 @@
 #include "roster.h"
 
-/* `request` is the contact's <presence type='subscribe'/> while it is unanswered. What the user
+/* `request` is the contact's <presence type='subscribe'/> while it is unanswered; `owed` is as in
+ * struct contact: a row of which nothing else is left stays until that has been told. What the user
  * edits and how the subscriptions stand are written apart, so that a refused write of the one does
  * not come back with the next write of the other. */
+#define BURY                                                                                       \
+    "name = NULL, group_names = NULL, subscription = 0, ask = 0, pending_in = 0, approved = 0,"    \
+    " in_roster = 0, request = NULL"
+
 const struct store_stmt roster_stmts[] = {
     [Q_LOAD] =
         {
             .name = "roster_load",
             .kind = STORE_READ,
             .params = "i",
-            .columns = "ttbiiiiii",
+            .columns = "ttbiiiiiii",
             .sql = "SELECT jid, name, group_names, subscription, ask, pending_in, approved,"
-                   " in_roster, ver FROM roster WHERE owner = $1 ORDER BY jid",
+                   " in_roster, ver, owed FROM roster WHERE owner = $1 ORDER BY jid",
         },
     [Q_REQUESTS] =
         {
@@ -38,15 +43,17 @@ const struct store_stmt roster_stmts[] = {
         {
             .name = "roster_put_state",
             .kind = STORE_WRITE,
-            .params = "itiiiiibi",
+            .params = "itiiiiibii",
             .columns = "",
             .sql = "INSERT INTO roster (owner, jid, subscription, ask, pending_in, approved,"
-                   " in_roster, request, ver) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+                   " in_roster, request, ver, owed) "
+                   "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
                    "ON CONFLICT (owner, jid) DO UPDATE SET subscription = excluded.subscription,"
                    " ask = excluded.ask, pending_in = excluded.pending_in,"
                    " approved = excluded.approved, in_roster = excluded.in_roster,"
                    " request = CASE WHEN excluded.pending_in = 1"
-                   " THEN coalesce(excluded.request, roster.request) END, ver = excluded.ver "
+                   " THEN coalesce(excluded.request, roster.request) END, ver = excluded.ver,"
+                   " owed = excluded.owed "
                    "WHERE roster.ver < excluded.ver",
         },
     [Q_REMOVE] =
@@ -57,13 +64,31 @@ const struct store_stmt roster_stmts[] = {
             .columns = "",
             .sql = "DELETE FROM roster WHERE owner = $1 AND jid = $2 AND ver < $3",
         },
+    [Q_BURY] =
+        {
+            .name = "roster_bury",
+            .kind = STORE_WRITE,
+            .params = "itii",
+            .columns = "",
+            .sql = "UPDATE roster SET " BURY ", owed = $4, ver = $3 "
+                   "WHERE owner = $1 AND jid = $2 AND ver < $3",
+        },
+    [Q_BURY_ALL] =
+        {
+            .name = "roster_bury_all",
+            .kind = STORE_WRITE,
+            .params = "i",
+            .columns = "",
+            .sql = "UPDATE roster SET owed = owed | subscription | ask | (pending_in * 2), " BURY
+                   " WHERE owner = $1",
+        },
     [Q_FORGET] =
         {
             .name = "roster_forget",
             .kind = STORE_WRITE,
             .params = "i",
             .columns = "",
-            .sql = "DELETE FROM roster WHERE owner = $1",
+            .sql = "DELETE FROM roster WHERE owner = $1 AND owed = 0",
         },
 };
 
@@ -75,12 +100,12 @@ const struct store_migration roster_migrations[ROSTER_MIGRATIONS] = {
                " pending_in {int} NOT NULL, approved {int} NOT NULL, in_roster {int} NOT NULL,"
                " request {blob}, ver {int} NOT NULL, PRIMARY KEY (owner, jid)) {strict}",
     },
+    {.number = 2, .sql = "ALTER TABLE roster ADD COLUMN owed {int} NOT NULL DEFAULT 0"},
 };
 
 /* ---- reading ---- */
 
-/* The bytes of a list of groups with the empty name that ends it; 0 for none. */
-static size_t groups_len(const char *groups)
+size_t roster_groups_len(const char *groups)
 {
     const char *g = groups;
     if (!g)
@@ -117,6 +142,7 @@ static void load_row(struct entity *account, const struct store_rows *rows, size
     c->pending_in = store_int(rows, row, 5) && !(c->subscription & SUBSCRIBED_FROM);
     c->approved = store_int(rows, row, 6) != 0;
     c->in_roster = store_int(rows, row, 7) != 0;
+    c->owed = (unsigned)store_int(rows, row, 9) & (OWED_TO | OWED_FROM);
     jid_free(&jid);
 }
 
@@ -132,11 +158,16 @@ void roster_loaded(struct module_inst *inst, struct entity *account, struct stor
     slot->stale = false;
 }
 
+bool roster_is_stale(const struct module_inst *inst, const struct entity *account)
+{
+    const struct roster_slot *slot = account_slot_peek(account, inst);
+    return slot && slot->stale;
+}
+
 bool roster_fresh(struct module_inst *inst, struct work *w)
 {
-    const struct roster_slot *slot = account_slot_peek(w->account, inst);
     struct store_rows *rows;
-    if (!slot || !slot->stale)
+    if (!roster_is_stale(inst, w->account))
         return true;
     if (store_query(&roster_stmts[Q_LOAD], STORE_ARGS(SV_INT(w->account->owner)), &rows) < 0) {
         work_reject(w, SE_RESOURCE_CONSTRAINT, "the roster cannot be read, try again later");
@@ -152,8 +183,14 @@ size_t roster_count(const struct entity *account, bool in_roster)
     const struct contact *c;
     size_t n = 0;
     STAILQ_FOREACH (c, &account->contacts, link)
-        n += c->in_roster == in_roster;
+        n += in_roster ? c->in_roster : !c->in_roster && c->pending_in;
     return n;
+}
+
+bool roster_full(const struct roster_conf *conf, const struct entity *account)
+{
+    return roster_count(account, true) >= (size_t)conf->contacts_max ||
+           account->n_contacts >= (size_t)(conf->contacts_max + conf->requests_max);
 }
 
 /* ---- writing ---- */
@@ -193,7 +230,7 @@ static void watch(struct module_inst *inst, struct work *w)
 
 void roster_put_item(struct module_inst *inst, struct work *w, const struct contact *c)
 {
-    size_t len = groups_len(c->groups);
+    size_t len = roster_groups_len(c->groups);
     work_write(w, &roster_stmts[Q_PUT_ITEM],
                STORE_ARGS(SV_INT(w->account->owner), SV_TEXT(c->jid->s), SV_TEXT(c->name),
                           len ? SV_BLOB(c->groups, len) : SV_NULL,
@@ -214,7 +251,7 @@ void roster_put_state(struct module_inst *inst, struct work *w, const struct con
                STORE_ARGS(SV_INT(w->account->owner), SV_TEXT(c->jid->s), SV_INT(c->subscription),
                           SV_INT(c->ask), SV_INT(c->pending_in), SV_INT(c->approved),
                           SV_INT(c->in_roster), keep ? SV_BLOB(bytes.s, bytes.len) : SV_NULL,
-                          SV_INT(next_ver(inst, w->account))));
+                          SV_INT(next_ver(inst, w->account)), SV_INT(c->owed)));
     strbuf_free(&bytes);
     watch(inst, w);
 }
@@ -225,4 +262,38 @@ void roster_delete(struct module_inst *inst, struct work *w, const struct contac
                STORE_ARGS(SV_INT(w->account->owner), SV_TEXT(c->jid->s),
                           SV_INT(next_ver(inst, w->account))));
     watch(inst, w);
+}
+
+/* In memory as the statements say it: of the contact is left what must be told. */
+static void bury(struct contact *c)
+{
+    c->owed |= c->subscription;
+    c->owed |= c->ask ? OWED_TO : 0;
+    c->owed |= c->pending_in ? OWED_FROM : 0;
+    c->subscription = 0;
+    c->ask = c->pending_in = c->approved = c->in_roster = false;
+    mem_free(&c->name);
+    mem_free(&c->groups);
+}
+
+void roster_bury(struct module_inst *inst, struct work *w, struct contact *c)
+{
+    bury(c);
+    if (!c->owed) {
+        roster_delete(inst, w, c);
+        return;
+    }
+    work_write(w, &roster_stmts[Q_BURY],
+               STORE_ARGS(SV_INT(w->account->owner), SV_TEXT(c->jid->s),
+                          SV_INT(next_ver(inst, w->account)), SV_INT(c->owed)));
+    watch(inst, w);
+}
+
+void roster_bury_all(struct work *w)
+{
+    struct contact *c;
+    work_write(w, &roster_stmts[Q_BURY_ALL], STORE_ARGS(SV_INT(w->account->owner)));
+    work_write(w, &roster_stmts[Q_FORGET], STORE_ARGS(SV_INT(w->account->owner)));
+    STAILQ_FOREACH (c, &w->account->contacts, link)
+        bury(c);
 }

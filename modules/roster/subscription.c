@@ -1,74 +1,8 @@
 #include "roster.h"
 
-/* ---- RFC 6121 appendix A ---- */
-
-/* How the subscriptions between the user and a contact stand (A.1). Out: the user has asked, In:
- * the contact has asked, and nobody has answered yet. */
-enum state { NONE, NONE_OUT, NONE_IN, NONE_OUT_IN, TO, TO_IN, FROM, FROM_OUT, BOTH, STATES };
-
-/* What a cell of the tables below may say instead of the next state. */
-enum {
-    STAY = STATES, /* passed on, nothing changes */
-    STOP,          /* neither passed on nor a change */
-};
-
-static const struct {
-    unsigned subscription;
-    bool ask, pending_in;
-} states[STATES] = {
-    [NONE] = {0, false, false},
-    [NONE_OUT] = {0, true, false},
-    [NONE_IN] = {0, false, true},
-    [NONE_OUT_IN] = {0, true, true},
-    [TO] = {SUBSCRIBED_TO, false, false},
-    [TO_IN] = {SUBSCRIBED_TO, false, true},
-    [FROM] = {SUBSCRIBED_FROM, false, false},
-    [FROM_OUT] = {SUBSCRIBED_FROM, true, false},
-    [BOTH] = {SUBSCRIBED_TO | SUBSCRIBED_FROM, false, false},
-};
-
-#define ROW(type) [TYPE_##type - TYPE_SUBSCRIBE]
-
-/* clang-format off */
-/* What the user's stanza does, and whether it is routed to the contact (A.2). */
-static const unsigned char outbound[][STATES] = {
-    /*                  None       None+Out  None+In       None+Out+In  To    To+In    From      From+Out  Both */
-    ROW(SUBSCRIBE)    = {NONE_OUT, STAY,     NONE_OUT_IN,  STAY,        STAY, STAY,    FROM_OUT, STAY,     STAY},
-    ROW(SUBSCRIBED)   = {STOP,     STOP,     FROM,         FROM_OUT,    STOP, BOTH,    STOP,     STOP,     STOP},
-    ROW(UNSUBSCRIBE)  = {STAY,     NONE,     STAY,         NONE_IN,     NONE, NONE_IN, STAY,     FROM,     FROM},
-    ROW(UNSUBSCRIBED) = {STOP,     STOP,     NONE,         NONE_OUT,    STOP, TO,      NONE,     NONE_OUT, TO},
-};
-
-/* What the contact's stanza does, and whether it is delivered to the user (A.3). */
-static const unsigned char inbound[][STATES] = {
-    /*                  None       None+Out     None+In  None+Out+In  To     To+In    From  From+Out  Both */
-    ROW(SUBSCRIBE)    = {NONE_IN,  NONE_OUT_IN, STOP,    STOP,        TO_IN, STOP,    STOP, STOP,     STOP},
-    ROW(SUBSCRIBED)   = {STOP,     TO,          STOP,    TO_IN,       STOP,  STOP,    STOP, BOTH,     STOP},
-    ROW(UNSUBSCRIBE)  = {STOP,     STOP,        NONE,    NONE_OUT,    STOP,  TO,      NONE, NONE_OUT, TO},
-    ROW(UNSUBSCRIBED) = {STOP,     NONE,        STOP,    NONE_IN,     NONE,  NONE_IN, STOP, FROM,     FROM},
-};
-/* clang-format on */
-
 static bool is_subscription(const struct stanza *st)
 {
     return st->type >= TYPE_SUBSCRIBE && st->type <= TYPE_UNSUBSCRIBED;
-}
-
-/* The state of a contact; of nobody: None. */
-static enum state state_of(const struct contact *c)
-{
-    for (unsigned s = 0; c && s < STATES; s++)
-        if (states[s].subscription == c->subscription && states[s].ask == c->ask &&
-            states[s].pending_in == c->pending_in)
-            return (enum state)s;
-    return NONE;
-}
-
-static void set_state(struct contact *c, enum state s)
-{
-    c->subscription = states[s].subscription;
-    c->ask = states[s].ask;
-    c->pending_in = states[s].pending_in;
 }
 
 /* ---- what a change brings about ---- */
@@ -92,12 +26,13 @@ static bool same_view(const struct view *a, const struct view *b)
 
 static bool is_empty(const struct contact *c)
 {
-    return !c->in_roster && !c->subscription && !c->ask && !c->pending_in && !c->approved;
+    return !c->in_roster && !c->subscription && !c->ask && !c->pending_in && !c->approved &&
+           !c->owed;
 }
 
 /* Nobody needs a stranger's row any more whose request has been answered or taken back. */
-static void write_change(struct module_inst *inst, struct work *w, const struct contact *c,
-                         const struct stanza *request)
+void roster_write(struct module_inst *inst, struct work *w, const struct contact *c,
+                  const struct stanza *request)
 {
     if (is_empty(c))
         roster_delete(inst, w, c);
@@ -105,7 +40,7 @@ static void write_change(struct module_inst *inst, struct work *w, const struct 
         roster_put_state(inst, w, c, request);
 }
 
-static void forget_if_empty(struct work *w, struct contact *c)
+void roster_forget_if_empty(struct work *w, struct contact *c)
 {
     if (is_empty(c))
         contact_remove(w->account, &c);
@@ -124,17 +59,14 @@ struct newcomer {
     struct jid *jid;
 };
 
+/* As a broadcast, so that it shows at once whether the contact still wants it. */
 static void tell_presence(struct newcomer *n)
 {
     struct session *s;
-    TAILQ_FOREACH (s, &n->account->sessions, link) {
-        if (!session_available(s))
-            continue;
-        struct stanza *st = stanza_edit(s->presence);
-        stanza_set_to(st, n->jid);
-        route(st, NULL);
-        stanza_unref(&st);
-    }
+    const struct jid *to = n->jid;
+    TAILQ_FOREACH (s, &n->account->sessions, link)
+        if (session_available(s))
+            route_fanout(s->presence, &to, 1);
 }
 
 /* A permission that could not be stored was not given: until the roster has been read again, nobody
@@ -159,7 +91,7 @@ static void permission_written(void *arg, int result)
 
 /* Section 3.1.5: who may see our presence from now on gets it, as it is when the permission has
  * been stored: what changes meanwhile is told them like everyone else. */
-static void greet(struct work *w, const struct jid *contact)
+void roster_greet(struct work *w, const struct jid *contact)
 {
     struct newcomer *n = mem_new(struct newcomer);
     *n = (struct newcomer){w->account, jid_dup(contact)};
@@ -167,7 +99,7 @@ static void greet(struct work *w, const struct jid *contact)
 }
 
 /* Sections 3.2.2, 3.3.3: who may not see our presence any more sees us leave. */
-static void take_leave(struct work *w, const struct jid *contact)
+void roster_take_leave(struct work *w, const struct jid *contact)
 {
     struct session *s;
     TAILQ_FOREACH (s, &w->account->sessions, link) {
@@ -184,9 +116,9 @@ static void follow_from(struct work *w, const struct contact *c, const struct vi
     unsigned was = before->subscription & SUBSCRIBED_FROM;
     unsigned is = c->subscription & SUBSCRIBED_FROM;
     if (is && !was)
-        greet(w, c->jid);
+        roster_greet(w, c->jid);
     else if (was && !is)
-        take_leave(w, c->jid);
+        roster_take_leave(w, c->jid);
 }
 
 static void send_to_contact(struct work *w, const struct jid *contact, enum stanza_type type)
@@ -196,21 +128,11 @@ static void send_to_contact(struct work *w, const struct jid *contact, enum stan
     stanza_unref(&st);
 }
 
-void roster_cancel(struct work *w, const struct contact *c)
-{
-    if ((c->subscription & SUBSCRIBED_TO) || c->ask)
-        send_to_contact(w, c->jid, TYPE_UNSUBSCRIBE);
-    if ((c->subscription & SUBSCRIBED_FROM) || c->pending_in)
-        send_to_contact(w, c->jid, TYPE_UNSUBSCRIBED);
-    if (c->subscription & SUBSCRIBED_FROM)
-        take_leave(w, c->jid);
-}
-
 /* ---- from the user (A.2) ---- */
 
 /* Section 3.4: a permission nobody has asked for yet is kept for when it will be, and taken back
  * like one that is in force. */
-static bool sets_approval(const struct work *w, enum state state)
+static bool sets_approval(const struct work *w, enum roster_state state)
 {
     return w->st->type == TYPE_UNSUBSCRIBED ||
            (w->st->type == TYPE_SUBSCRIBED && (state == NONE || state == NONE_OUT || state == TO));
@@ -248,7 +170,7 @@ static struct contact *contact_for(struct module_inst *inst, struct work *w)
     struct contact *c = contact_find(w->account, w->st->to);
     if (c || needs_no_contact(w->st))
         return c;
-    if (roster_count(w->account, true) >= (size_t)conf->contacts_max) {
+    if (roster_full(conf, w->account)) {
         work_reject(w, SE_POLICY_VIOLATION, "the roster is full");
         return NULL;
     }
@@ -261,11 +183,14 @@ static enum hook_result handle_out(struct module_inst *inst, struct work *w)
     if (w->rejected)
         return HOOK_REJECT;
     struct view before = view_of(c);
-    enum state state = state_of(c);
-    unsigned next = outbound[w->st->type - TYPE_SUBSCRIBE][state];
+    enum roster_state state = roster_state(c);
+    enum roster_state next = roster_outbound(w->st->type, state);
+    enum contact_owed about = roster_about(w->st->type);
     if (c) {
-        if (next < STATES)
-            set_state(c, (enum state)next);
+        if (next < STATES) {
+            roster_set_state(c, next);
+            c->owed |= about;
+        }
         if (sets_approval(w, state))
             c->approved = w->st->type == TYPE_SUBSCRIBED;
         /* Whoever asks, grants or pre-approves has the contact in the roster. */
@@ -273,14 +198,16 @@ static enum hook_result handle_out(struct module_inst *inst, struct work *w)
             c->in_roster = true;
         struct view now = view_of(c);
         if (next < STATES || !same_view(&before, &now))
-            write_change(inst, w, c, NULL);
+            roster_write(inst, w, c, NULL);
     }
-    if (next != STOP)
+    if (next != STOP && c && c->owed & about)
+        contact_tell(w, c, about, w->st);
+    else if (next != STOP)
         work_route(w, w->st);
     if (c) {
         push_if_changed(w, c, &before);
         follow_from(w, c, &before);
-        forget_if_empty(w, c);
+        roster_forget_if_empty(w, c);
     }
     return HOOK_HANDLED;
 }
@@ -306,23 +233,26 @@ static void deliver(struct work *w)
 }
 
 static void change_by_contact(struct module_inst *inst, struct work *w, struct contact *c,
-                              enum state next)
+                              enum roster_state next)
 {
     struct view before = view_of(c);
     bool granted = c->approved && w->st->type == TYPE_SUBSCRIBE;
-    set_state(c, next);
+    bool of_theirs = roster_about(w->st->type) == OWED_TO;
+    roster_set_state(c, next);
+    /* They know better now than what we may still owe them. */
+    c->owed &= of_theirs ? ~(unsigned)OWED_FROM : ~(unsigned)OWED_TO;
     if (granted) { /* section 3.4: answered as if the user did it now */
-        next = (enum state)outbound[TYPE_SUBSCRIBED - TYPE_SUBSCRIBE][next];
-        set_state(c, next);
+        roster_set_state(c, roster_outbound(TYPE_SUBSCRIBED, next));
+        c->owed |= OWED_FROM;
     }
-    write_change(inst, w, c, w->st->type == TYPE_SUBSCRIBE ? w->st : NULL);
+    roster_write(inst, w, c, w->st->type == TYPE_SUBSCRIBE ? w->st : NULL);
     if (granted)
-        send_to_contact(w, c->jid, TYPE_SUBSCRIBED);
+        roster_say(w, c, OWED_FROM);
     else
         deliver(w); /* before the push, which it explains (section 3.1.6) */
     push_if_changed(w, c, &before);
     follow_from(w, c, &before);
-    forget_if_empty(w, c);
+    roster_forget_if_empty(w, c);
 }
 
 /* The contact that sent w->st; a stranger who asks becomes one, as long as there is room. */
@@ -349,12 +279,12 @@ static void handle_in(struct module_inst *inst, struct work *w)
             deliver(w);
         return;
     }
-    unsigned next = inbound[w->st->type - TYPE_SUBSCRIBE][state_of(c)];
+    enum roster_state next = roster_inbound(w->st->type, roster_state(c));
     if (next < STATES) {
-        change_by_contact(inst, w, c, (enum state)next);
+        change_by_contact(inst, w, c, next);
     } else if (w->st->type == TYPE_SUBSCRIBE && (c->subscription & SUBSCRIBED_FROM)) {
         send_to_contact(w, c->jid, TYPE_SUBSCRIBED); /* section 3.1.3: they lost our answer */
-        greet(w, c->jid);
+        roster_greet(w, c->jid);
     }
 }
 
@@ -395,6 +325,7 @@ void roster_session_available(struct module_inst *inst, struct work *w)
 {
     struct store_rows *rows;
     (void)inst;
+    roster_say_again(w);
     if (!any_pending(w->account))
         return;
     if (store_query(&roster_stmts[Q_REQUESTS], STORE_ARGS(SV_INT(w->account->owner)), &rows) < 0) {

@@ -21,11 +21,13 @@ extern const size_t account_n_migrations;
 MUST_CHECK int account_lookup(const struct jid *bare, uint64_t *owner) MAY_YIELD;
 
 /* In the account's ordered handler (account_do): makes the account, so that w->account->exists and
- * ->owner is its new number. 0, 1 if it exists already, negative as above. */
+ * ->owner is its new number. 0, 1 if it exists already, 2 if a removed one still holds the name
+ * (its contacts are being told: try again), negative as above. */
 MUST_CHECK int account_create(struct work *w) MAY_YIELD;
 
-/* In the account's ordered handler: ends its sessions (not-authorized), lets every module delete
- * its rows (hook account_removed), then its name; waits for the commit. 0, 1 if there is no such
+/* In the account's ordered handler: marks it as removed and waits for that commit, ends its
+ * sessions (not-authorized), lets every module delete its rows (hook account_removed). When all
+ * contacts have been told its name is free; account_do() returns then. 0, 1 if there is no such
  * account. */
 MUST_CHECK int account_delete(struct work *w) MAY_YIELD;
 

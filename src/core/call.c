@@ -1,6 +1,7 @@
 #include "core/call.h"
 
 #include "base/mem.h"
+#include "core/account_life.h"
 #include "core/entity_life.h"
 #include "core/home.h"
 #include "core/item.h"
@@ -58,7 +59,7 @@ void call_handle(struct entity *e, struct item *item)
         .entry = ledger_open(&e->ledger, e->jid->bare_hash),
     };
     c->result = c->fn(&w, c->arg);
-    work_then(&w, released, c);
+    account_when_gone(&w, released, c);
     ledger_close(w.entry);
 }
 

@@ -5,16 +5,27 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 #include "base/macros.h"
 
 struct entity;
 struct jid;
+struct stanza;
+struct work;
 
 enum {
     SUBSCRIBED_TO = 1,   /* we see their presence */
     SUBSCRIBED_FROM = 2, /* they see ours */
+};
+
+/* What the contact has not confirmed to have heard: the last we said about our seeing their
+ * presence (subscribe, unsubscribe) / their seeing ours (subscribed, unsubscribed). Which of the
+ * two it was, follows from how the subscription stands. */
+enum contact_owed {
+    OWED_TO = SUBSCRIBED_TO,
+    OWED_FROM = SUBSCRIBED_FROM,
 };
 
 struct contact {
@@ -27,6 +38,8 @@ struct contact {
     bool pending_in;       /* they have asked to see ours */
     bool approved;         /* pre-approved: their asking will be granted */
     bool in_roster; /* shown to the client; a mere pending_in is not (RFC 6121 appendix A.2.1) */
+    unsigned owed;  /* enum contact_owed, or'ed */
+    uint64_t flight[2]; /* numbers of what is on its way about TO / FROM; 0: nothing */
 };
 
 STAILQ_HEAD(contact_list, contact);
@@ -50,5 +63,9 @@ void contacts_clear(struct entity *account);
 /* The bare JIDs of all contacts with every one of these subscription bits, in an array of *n that
  * the caller frees (free()); the JIDs stay the contacts'. */
 const struct jid **contacts_with(const struct entity *account, unsigned subscription, size_t *n);
+
+/* Sends `st`, a subscription stanza, to the contact once the item's writes are committed. When the
+ * contact's home has dealt with it, or refused it, the hook contact_told is called. */
+void contact_tell(struct work *w, struct contact *c, enum contact_owed about, struct stanza *st);
 
 #endif

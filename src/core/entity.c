@@ -3,7 +3,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/account.h"
+#include "core/account_life.h"
 #include "core/entity_life.h"
 #include "core/home.h"
 #include "core/item.h"
@@ -72,11 +72,19 @@ static void slots_free(struct entity *e)
     contacts_clear(e);
 }
 
+struct entity *entity_by_hash(struct home *h, uint64_t bare_hash)
+{
+    struct entity *e = *slot_of(h, bare_hash);
+    while (e && e->jid->bare_hash != bare_hash)
+        e = e->next;
+    return e;
+}
+
 void entity_forget(struct entity *e)
 {
     slots_free(e);
     e->owner = 0;
-    e->exists = false;
+    e->exists = e->leaving = false;
 }
 
 static void leave_idle(struct home *h, struct entity *e)
@@ -177,11 +185,13 @@ struct entity *entity_wake(struct home *h, const struct jid *j)
 static bool entity_load(struct entity *e) MAY_YIELD
 {
     uint64_t owner = 0;
-    if (account_lookup(e->jid, &owner) < 0)
+    bool removed;
+    if (account_find(e->jid, &owner, &removed) < 0)
         return false;
     e->owner = owner;
-    e->exists = owner != 0;
-    if (!e->exists || entity_load_rows(e))
+    e->exists = owner && !removed;
+    e->leaving = removed;
+    if (!owner || entity_load_rows(e))
         return true;
     entity_forget(e); /* what some modules have read already: they will read it again */
     return false;
@@ -210,6 +220,8 @@ static void entity_run(void *arg)
                 break;
             }
             e->state = ENTITY_LIVE;
+            if (e->leaving)
+                account_resume(e);
         }
         mail = mailbox_take(&e->mailbox);
         item_handle(e, CONTAINER_OF(mail, struct item, mail));

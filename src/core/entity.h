@@ -33,7 +33,10 @@ struct entity {
     struct host *host;
     uint64_t owner; /* number in the store; 0 while loading */
     enum entity_state state;
-    bool exists;     /* there is such an account */
+    bool exists;  /* there is such an account */
+    bool leaving; /* there was: its contacts are being told, its name is not free yet */
+    void (*when_gone)(void *arg, int result); /* that has come to an end; NULL: nobody waits */
+    void *when_gone_arg;
     int64_t revoked; /* µs, monotonic: who connected before may not bind a resource; 0: never */
     struct mailbox mailbox;
     struct ledger ledger;

@@ -15,7 +15,10 @@ void entity_table_clear(struct home *h);
 /* The entity of this bare (or full) JID if it is loaded or loading, else NULL. */
 struct entity *entity_find(struct home *h, const struct jid *j);
 
-/* The same, begun to load if it is not there. */
+/* The loaded entity whose bare JID has this hash, else NULL. */
+struct entity *entity_by_hash(struct home *h, uint64_t bare_hash);
+
+/* The same as entity_find(), begun to load if it is not there. */
 struct entity *entity_wake(struct home *h, const struct jid *j);
 
 /* Puts an item into the mailbox and sees that it is handled. What does not fit is refused. Owns

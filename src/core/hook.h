@@ -51,8 +51,10 @@ enum hook_result {
  *   session_bound, session_closed (its presence was not necessarily sent: `session` is still there)
  *   session_available  first available presence (initial presence), after its broadcast
  * Accounts:
- *   account_removed    its rows are to be deleted (with work_write)
- * Streams, on the stream's worker, not in a fiber:
+ *   contact_told       a contact's home has dealt with what w->contact was told about w->about, or
+ *                      refused it (w->rejected, w->error); must not yield
+ *   account_removed    its rows are to be deleted (with work_write); perhaps not for the first
+ * time, if the server ended meanwhile Streams, on the stream's worker, not in a fiber:
  *   stream_features    add children to <stream:features/>
  *   stream_input       so many bytes of a bound client were read, and so many elements since the
  *                      last time
@@ -70,6 +72,7 @@ enum hook_result {
     NOTIFY(session_bound, struct work *w)                                                          \
     NOTIFY(session_closed, struct work *w)                                                         \
     NOTIFY(session_available, struct work *w)                                                      \
+    NOTIFY(contact_told, struct work *w)                                                           \
     NOTIFY(account_removed, struct work *w)                                                        \
     GATHER(stream_features, struct stream *s, struct xml_el *features)                             \
     NOTIFY(stream_input, struct stream *s, size_t bytes, unsigned elements)                        \

@@ -16,6 +16,7 @@ enum item_kind {
     ITEM_KEPT,   /* a home answered for a sent message of which we want a copy */
     ITEM_BIND,   /* a stream of ours wants to become a session */
     ITEM_CLOSED, /* a session's stream has ended */
+    ITEM_TOLD,   /* a contact's home answered for what it was told */
     ITEM_CALL,   /* a function to be run in order: an admin command */
 };
 
@@ -27,10 +28,12 @@ struct item {
     struct jid *to;         /* IN of a fan-out: this addressee, owned; else NULL: st->to */
     struct receipt receipt; /* IN */
     uint64_t session;       /* OUT, KEPT, CLOSED: which session */
-    uint64_t seq;           /* OUT, KEPT */
-    uint64_t stream;        /* BIND */
-    char *resource;         /* BIND: prepared, owned; NULL: make one */
-    struct call *call;      /* CALL */
+    uint64_t seq;           /* OUT, KEPT; TOLD: which flight */
+    bool refused;           /* TOLD, with `cond` */
+    enum stanza_error cond;
+    uint64_t stream;   /* BIND */
+    char *resource;    /* BIND: prepared, owned; NULL: make one */
+    struct call *call; /* CALL */
 };
 
 /* Zeroed but for its kind. */

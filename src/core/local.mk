@@ -3,7 +3,7 @@ include src/core/headers.mk
 
 noinst_LTLIBRARIES += libcore.la
 libcore_la_SOURCES = \
-	src/core/account.c src/core/account.h \
+	src/core/account.c src/core/account.h src/core/account_life.h \
 	src/core/admin.h \
 	src/core/admin_call.c src/core/admin_call.h \
 	src/core/admin_commands.c \
@@ -37,6 +37,7 @@ libcore_la_SOURCES = \
 	src/core/stream.c src/core/stream.h src/core/stream_life.h \
 	src/core/stream_negotiate.c \
 	src/core/stream_private.h \
+	src/core/tell.c src/core/tell.h \
 	src/core/work.c src/core/work.h src/core/work_life.h
 libcore_la_CPPFLAGS = $(AM_CPPFLAGS) -DJACKDAW_MODULE_DIR='"$(moduledir)"'
 libcore_la_LIBADD = $(CONFUSE_LIBS) $(JANSSON_LIBS) $(OPENSSL_LIBS) -ldl $(SYSTEMD_LIBS)

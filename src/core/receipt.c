@@ -2,12 +2,12 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "bus/bus.h"
 #include "core/entity_life.h"
 #include "core/home.h"
 #include "core/item.h"
 #include "core/server.h"
 #include "core/session_life.h"
+#include "core/tell.h"
 
 #define RING_FIRST 8
 
@@ -97,12 +97,27 @@ static void answer_take(const struct receipt *r, enum receipt_outcome outcome,
     receipt_done(s, r->seq);
 }
 
+void receipt_encode(struct strbuf *out, const struct receipt *r)
+{
+    wire_put_u64(out, r->source);
+    wire_put_u64(out, r->seq);
+    wire_put_u32(out, r->home);
+    wire_put_u32(out, r->account);
+}
+
+struct receipt receipt_decode(struct wire *in)
+{
+    struct receipt r = {.source = wire_u64(in)};
+    r.seq = wire_u64(in);
+    r.home = wire_u32(in);
+    r.account = wire_u32(in) != 0;
+    return r;
+}
+
 static void answer_encode(const struct crossing *x, struct strbuf *out)
 {
     const struct answer *a = CONTAINER_OF(x, struct answer, crossing);
-    wire_put_u64(out, a->receipt.source);
-    wire_put_u64(out, a->receipt.seq);
-    wire_put_u32(out, a->receipt.home);
+    receipt_encode(out, &a->receipt);
     wire_put_u32(out, (uint32_t)a->outcome);
     wire_put_u32(out, (uint32_t)a->cond);
     wire_put_str(out, a->text);
@@ -112,9 +127,7 @@ static struct crossing *answer_decode(struct wire *in)
 {
     struct answer *a = mem_new(struct answer);
     size_t len;
-    a->receipt.source = wire_u64(in);
-    a->receipt.seq = wire_u64(in);
-    a->receipt.home = wire_u32(in);
+    a->receipt = receipt_decode(in);
     a->outcome = (enum receipt_outcome)wire_u32(in);
     a->cond = (enum stanza_error)wire_u32(in);
     const char *text = wire_bytes(in, &len);
@@ -134,7 +147,10 @@ static void answer_free(struct crossing *x)
 static void answer_arrive(struct crossing *x)
 {
     struct answer *a = CONTAINER_OF(x, struct answer, crossing);
-    answer_take(&a->receipt, a->outcome, a->cond, a->text);
+    if (a->receipt.account)
+        tell_answered(&a->receipt, a->outcome, a->cond);
+    else
+        answer_take(&a->receipt, a->outcome, a->cond, a->text);
     answer_free(x);
 }
 
@@ -156,7 +172,8 @@ void receipt_answer(const struct receipt *r, enum receipt_outcome outcome, enum 
 {
     if (!r->source)
         return;
-    if (r->home == home_self()->index && server.config->bus == BUS_LOCAL) {
+    /* An account must hear of it after what the other sent it before. */
+    if (!r->account && r->home == home_self()->index && server.config->bus == BUS_LOCAL) {
         answer_take(r, outcome, cond, text);
         return;
     }

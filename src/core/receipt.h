@@ -3,6 +3,7 @@
 #ifndef JACKDAW_CORE_RECEIPT_H
 #define JACKDAW_CORE_RECEIPT_H
 
+#include "bus/bus.h"
 #include "core/work.h"
 
 enum receipt_outcome {
@@ -37,6 +38,10 @@ void receipt_done(struct session *s, uint64_t seq);
  * or NULL. */
 void receipt_answer(const struct receipt *r, enum receipt_outcome outcome, enum stanza_error cond,
                     const char *text);
+
+/* A receipt as part of a crossing. */
+void receipt_encode(struct strbuf *out, const struct receipt *r);
+struct receipt receipt_decode(struct wire *in);
 
 /* Declares the crossing type. */
 void receipt_init(void);

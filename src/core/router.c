@@ -76,9 +76,7 @@ static void item_encode(const struct crossing *x, struct strbuf *out)
 {
     const struct item *item = CONTAINER_OF(x, struct item, crossing);
     stanza_encode(out, item->st);
-    wire_put_u64(out, item->receipt.source);
-    wire_put_u64(out, item->receipt.seq);
-    wire_put_u32(out, item->receipt.home);
+    receipt_encode(out, &item->receipt);
 }
 
 static void item_crossing_free(struct crossing *x)
@@ -91,9 +89,7 @@ static struct crossing *item_decode(struct wire *in)
 {
     struct item *item = item_new(ITEM_IN);
     item->st = stanza_decode(in);
-    item->receipt.source = wire_u64(in);
-    item->receipt.seq = wire_u64(in);
-    item->receipt.home = wire_u32(in);
+    item->receipt = receipt_decode(in);
     if (!item->st || !item->st->to)
         in->bad = true;
     else

@@ -14,6 +14,7 @@
 #include "bus/bus.h"
 #include "cache/presence_cache.h"
 #include "core/account.h"
+#include "core/account_life.h"
 #include "core/admin_server.h"
 #include "core/directory.h"
 #include "core/entity_life.h"
@@ -172,6 +173,22 @@ static int start_modules(struct parts *p, struct err *e)
     return 0;
 }
 
+static void resume_removals(struct errand *errand)
+{
+    struct worker *w = worker_self();
+    if (worker_index(w) == 0 && !fiber_spawn(w, FIBER_CONTROL, accounts_resume, NULL))
+        log_warn("server", NULL, "no fiber is free to go on with removals of accounts");
+    errand_done(errand);
+}
+
+static int start_removals(struct parts *p, struct err *e)
+{
+    (void)p;
+    (void)e;
+    on_each_worker(resume_removals);
+    return 0;
+}
+
 static int start_admin(struct parts *p, struct err *e)
 {
     p->admin = admin_server_start(p->modules, e);
@@ -228,8 +245,8 @@ static int prepare_data_dir(struct parts *p, struct err *e)
 static int start(struct parts *p, struct err *e)
 {
     static int (*const steps[])(struct parts *, struct err *) = {
-        prepare_data_dir, start_store,   start_crew,      start_cache,
-        start_tls,        start_modules, start_listeners, start_admin,
+        prepare_data_dir, start_store,    start_crew,      start_cache, start_tls,
+        start_modules,    start_removals, start_listeners, start_admin,
     };
     bus_set_loopback(p->config->bus == BUS_LOOPBACK);
     router_init();

@@ -58,7 +58,7 @@ static void deliver(uint64_t session, struct stanza *st, const struct receipt *r
 /* A stanza that was to be answered by another home was refused before it went there. */
 static void never_sent(const struct receipt *r)
 {
-    struct session *s = r->source ? session_find(r->source) : NULL;
+    struct session *s = r->source && !r->account ? session_find(r->source) : NULL;
     if (s)
         receipt_done(s, r->seq);
 }

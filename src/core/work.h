@@ -19,6 +19,7 @@ struct receipt {
     uint64_t source; /* session id; 0: nobody waits for it */
     uint64_t seq;    /* which of the source's stanzas */
     uint32_t home;   /* worker index of the source */
+    bool account;    /* the source is an account (its bare JID's hash), see core/tell.h */
 };
 
 struct work {
@@ -38,7 +39,10 @@ struct work {
     uint64_t archive_id;     /* set by the archive, 0 if not kept */
     bool storable;           /* a message that an archive keeps */
     bool offline; /* nobody can take it now: it is stored to be delivered at the next login */
-    struct stanza *edited; /* what work_edit() has made; internal */
+    struct contact *contact; /* contact_told: whom we told something */
+    enum contact_owed about; /* and about what */
+    bool removing;           /* account_delete() has begun */
+    struct stanza *edited;   /* what work_edit() has made; internal */
 };
 
 /* Refuses the stanza: its sender gets this error. `text` is a literal or NULL. Returns
