@@ -49,12 +49,26 @@ static void note(struct module_inst *inst, struct entity *account, const char *s
                 NULL);
 }
 
+static void note_again(struct timer *t)
+{
+    struct presence_account *slot = CONTAINER_OF(t, struct presence_account, again);
+    const struct presence_conf *conf = slot->inst->conf;
+    note(slot->inst, slot->account, NULL);
+    timer_set(worker_self(), t, conf->last_seen_interval);
+}
+
 void last_seen_online(struct module_inst *inst, struct entity *account)
 {
     const struct presence_conf *conf = inst->conf;
-    const struct presence_account *slot = account_slot(account, inst);
+    struct presence_account *slot = account_slot(account, inst);
+    if (timer_is_set(&slot->again))
+        return;
+    slot->again.fn = note_again;
+    slot->inst = inst;
+    slot->account = account;
     if (clock_wall() - slot->seen >= conf->last_seen_interval)
         note(inst, account, NULL);
+    timer_set(worker_self(), &slot->again, conf->last_seen_interval);
 }
 
 void last_seen_offline(struct module_inst *inst, struct entity *account,
@@ -62,5 +76,11 @@ void last_seen_offline(struct module_inst *inst, struct entity *account,
 {
     const struct xml_el *el = st_child(unavailable, NS_CONTENT, A_status);
     const char *status = el && el->first && el->first->text ? el->first->text : NULL;
+    last_seen_free(account_slot(account, inst));
     note(inst, account, status && strlen(status) <= STATUS_MAX ? status : NULL);
+}
+
+void last_seen_free(void *slot)
+{
+    timer_clear(worker_self(), &((struct presence_account *)slot)->again);
 }

@@ -228,7 +228,9 @@ static const struct option presence_options[] = {
                   .help = "Addresses that one session may send its presence to by name"),
     OPTION_DURATION_AT(struct presence_conf, last_seen_interval, "5m", CLOCK_SEC, 86400 * CLOCK_SEC,
                        .reloadable = true,
-                       .help = "How often a change of presence is noted as the last activity"),
+                       .help =
+                           "How often it is stored that an account is there, in case the server "
+                           "does not live to see it go"),
     {0},
 };
 
@@ -250,6 +252,7 @@ JACKDAW_MODULE(presence) = {
             HOOK_END,
         },
     .account_size = sizeof(struct presence_account),
+    .account_free = last_seen_free,
     .session_size = sizeof(struct presence_session),
     .session_free = directed_free,
     .stmts = presence_stmts,

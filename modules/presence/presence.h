@@ -6,12 +6,15 @@
 
 struct presence_conf {
     int64_t directed_max;       /* addresses that one session has shown itself to by name */
-    int64_t last_seen_interval; /* µs between two notes of when an account was seen */
+    int64_t last_seen_interval; /* µs between two notes that an account is there */
 };
 
 /* What the module keeps in an account. */
 struct presence_account {
-    int64_t seen; /* wall µs: when it was last written down */
+    int64_t seen;       /* wall µs: when it was last written down */
+    struct timer again; /* until it is again; set while a session is available */
+    struct module_inst *inst;
+    struct entity *account;
 };
 
 /* An address that a session has sent its presence to by name, and that must hear when it goes. */
@@ -49,11 +52,15 @@ extern const struct store_stmt presence_stmts[PRESENCE_STMTS];
 enum { PRESENCE_MIGRATIONS = 1 };
 extern const struct store_migration presence_migrations[PRESENCE_MIGRATIONS];
 
-/* The account is there: notes it in the store if that is long enough ago. Nothing waits for it. */
+/* A session of the account is available: notes it in the store if that is long enough ago, and from
+ * then on again and again. Nothing waits for these writes. */
 void last_seen_online(struct module_inst *inst, struct entity *account);
 
-/* It has gone, with this presence. */
+/* None is any more; the last went with this presence. */
 void last_seen_offline(struct module_inst *inst, struct entity *account,
                        const struct stanza *unavailable);
+
+/* module.account_free */
+void last_seen_free(void *slot);
 
 #endif

@@ -9,10 +9,17 @@
 
 #define ENTRIES_MAX 64 /* resources of one account that are told */
 
+/* One of those of RFC 6121 section 4.7.2.1, "" for any other: clients may say what they like, but
+ * what reads the directory need not expect it. */
 static const char *show_of(const struct session *s)
 {
-    struct xml_el *show = st_child(s->presence, NS_CONTENT, A_show);
-    return show && show->first && show->first->text ? show->first->text : "";
+    static const char *const known[] = {"away", "chat", "dnd", "xa"};
+    const struct xml_el *show = st_child(s->presence, NS_CONTENT, A_show);
+    const char *text = show && show->first && show->first->text ? show->first->text : "";
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (strcmp(text, known[i]) == 0)
+            return known[i];
+    return "";
 }
 
 void directory_publish(const struct entity *account)

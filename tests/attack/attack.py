@@ -272,7 +272,8 @@ def wait_for(what, value):
 def rows(sql):
     """What SQLite answers; the server's own connection goes on beside it."""
     file = os.path.join(os.environ["XMPP_DIR"], "jackdaw.db")
-    return subprocess.run(["sqlite3", file, ".timeout 10000", sql], capture_output=True, text=True, check=True).stdout.split()
+    return subprocess.run(["sqlite3", "-bail", "-cmd", ".timeout 10000", file], input=sql + ";\n", capture_output=True,
+                          text=True, check=True).stdout.split()
 
 
 def wait_for_rows(sql, count):

@@ -13,13 +13,14 @@ struct logins {
     struct hist latency;
 };
 
-/* The users take turns. There are more of them than log in at once, so one is free. */
+/* Those who do not stay take turns. If there are more of them than log in at once, one is free. */
 static void open_next(struct crew *crew)
 {
     struct logins *l = crew->scenario;
+    const struct opts *o = crew->opts;
     struct client *c;
     do {
-        c = &crew->clients[l->next++ % crew->opts->connections];
+        c = &crew->clients[o->online + l->next++ % (o->connections - o->online)];
     } while (c->state != CLIENT_CLOSED);
     client_open(c);
 }
@@ -32,6 +33,11 @@ static void on_ready(struct client *c)
     client_close(c);
     if (l->again)
         open_next(c->crew);
+}
+
+static void on_stanza(struct client *c, struct slice stanza)
+{
+    client_answer_iq(c, stanza);
 }
 
 static void on_closed(struct client *c, const char *why)
@@ -76,15 +82,16 @@ bool scenario_login(struct crew *crew, struct report *r)
     struct logins *l = mem_new(struct logins);
     l->again = true;
     crew->scenario = l;
-    crew->events = (struct crew_events){on_ready, NULL, on_closed};
-    for (unsigned i = 0; i < o->connections; i++)
+    crew->events = (struct crew_events){on_ready, on_stanza, on_closed};
+    for (unsigned i = o->online; i < o->connections; i++)
         client_close(&crew->clients[i]);
-    for (unsigned i = 0; i < o->connections && i < o->logins_at_once; i++)
+    for (unsigned i = 0; i < o->connections - o->online && i < o->logins_at_once; i++)
         open_next(crew);
     go(crew, o->warmup);
     for (unsigned i = 0; l->again && i < o->runs; i++)
         run_once(crew, r);
     report_fact(r, "logins_at_once", o->logins_at_once);
+    report_fact(r, "online", o->online);
     crew->events = (struct crew_events){0};
     mem_free(&l);
     return crew->error_count == 0;

@@ -18,6 +18,7 @@ enum {
     OPT_MECHANISM,
     OPT_ROSTER,
     OPT_PRESENCE,
+    OPT_ONLINE,
     OPT_RATE,
     OPT_SIZE,
     OPT_COUNT,
@@ -49,6 +50,7 @@ static const struct argp_option options[] = {
     {"mechanism", OPT_MECHANISM, "NAME", 0, "SCRAM-SHA-256, SCRAM-SHA-1 or PLAIN (best)", 2},
     {"roster", OPT_ROSTER, "yes|no", 0, "ask for the roster (yes)", 2},
     {"presence", OPT_PRESENCE, "yes|no", 0, "become available (yes)", 2},
+    {"online", OPT_ONLINE, "N", 0, "login: the first N of them stay (0)", 2},
 
     {NULL, 0, NULL, 0, "chat", 3},
     {"window", 'w', "W", 0, "messages in flight per pair, up to 64 (4)", 3},
@@ -118,6 +120,7 @@ static bool parse_clients(struct opts *o, int key, char *arg, struct argp_state 
     case OPT_MECHANISM: o->mechanism = arg; break;
     case OPT_ROSTER: o->roster = yes(arg, state); break;
     case OPT_PRESENCE: o->presence = yes(arg, state); break;
+    case OPT_ONLINE: o->online = (unsigned)number(arg, 0, 1000000, state); break;
     case 'w': o->window = (unsigned)number(arg, 1, 64, state); break;
     case OPT_RATE: o->rate = (unsigned)number(arg, 0, 10000000, state); break;
     case OPT_SIZE: o->size = (unsigned)number(arg, 35, 8000, state); break;
@@ -143,6 +146,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
     if (key == ARGP_KEY_END && !o->scenario)
         argp_error(state, "name a scenario");
+    if (key == ARGP_KEY_END && o->online >= o->connections)
+        argp_error(state, "of %u connections, %u cannot stay", o->connections, o->online);
     if (parse_server(o, key, arg, state) || parse_clients(o, key, arg, state))
         return 0;
     return ARGP_ERR_UNKNOWN;

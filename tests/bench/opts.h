@@ -18,6 +18,7 @@ struct opts {
     unsigned connections, users, logins_at_once;
     const char *mechanism; /* NULL: the best offered */
     bool roster, presence;
+    unsigned online;
     /* chat */
     unsigned window, rate, size;
     unsigned long count; /* messages a run; 0: by time */

@@ -49,19 +49,34 @@ class Server:
     """A process that is ended when the block ends. Subclasses have command() and wait_ready()."""
 
     stores = True  # whether it can keep messages at all
+    makes_rosters = False
     load_options = []
     store_pid = 0
 
-    def __init__(self, build, directory, users, stored):
+    def __init__(self, build, directory, users, stored, roster=None):
         self.build, self.directory = build, directory
         self.users, self.stored = users, stored
+        self.contacts, self.online = roster or (0, 0)
         self.process = None
         self.port = self.pid = 0
 
     @classmethod
     def suits(cls, scenario, stored):
         """Whether the scenario makes sense with it."""
+        if scenario.startswith("roster"):
+            return cls.makes_rosters
         return cls.stores or not (stored or scenario == "login")
+
+    def rosters(self):
+        """Yields each user with the contacts: user1 and so on, who stay, have those who come and go;
+        these have them, and accounts that nobody is there for."""
+        stay = [f"user{i}" for i in range(1, self.online + 1)]
+        come = [f"user{i}" for i in range(self.online + 1, self.users + 1)]
+        absent = [f"absent{i}" for i in range(self.contacts - self.online)]
+        for user in stay:
+            yield user, come
+        for user in come:
+            yield user, stay + absent
 
     def path(self, name):
         return os.path.join(self.directory, name)
@@ -161,13 +176,30 @@ class Jackdaw(Server):
     """jackdawd through tests/with-server, one worker, its embedded database."""
 
     store = "sqlite"
+    makes_rosters = True
+
+    def fill_rosters(self):
+        """Shell commands that put the contacts into the database while the server is stopped."""
+        if not self.contacts:
+            return ""
+        with open(self.path("rosters.sql"), "w", encoding="ascii") as f:
+            f.write("BEGIN;\n")
+            for user, contacts in self.rosters():
+                for contact in contacts:
+                    f.write("INSERT INTO roster (owner, jid, subscription, ask, pending_in, approved,"
+                            f" in_roster, ver) SELECT owner, '{contact}@localhost', 3, 0, 0, 0, 1, 1"
+                            f" FROM account WHERE name = '{user}';\n")
+            f.write("COMMIT;\n")
+        server = os.path.join(HERE, "..", "lib", "server")
+        return (f"'{server}' stop; sqlite3 \"$XMPP_DIR/jackdaw.db\" <'{f.name}' && '{server}' start"
+                f" || exit 1; XMPP_PID=$('{server}' pid); ")
 
     def command(self):
         script = os.path.join(HERE, "..", "with-server")
         if not os.path.exists(script):
             raise Trouble("tests/with-server is not there")
         # The command only says that the server is there, and stays until its input ends.
-        inner = f"env >'{self.path('env.new')}'; mv '{self.path('env.new')}' '{self.path('env')}'; cat"
+        inner = self.fill_rosters() + f"env >'{self.path('env.new')}'; mv '{self.path('env.new')}' '{self.path('env')}'; cat"
         return [script, "--store", self.store, "--workers", "1", "--users", str(self.users), "--",
                 "sh", "-c", inner], {"JACKDAW_BUILD": self.build, "TMPDIR": self.directory}
 
@@ -198,10 +230,22 @@ class JackdawPostgres(Jackdaw):
     """The same with Postgres and memcached, all of them on core 0."""
 
     store = "postgres"
+    makes_rosters = False
 
 
 class Prosody(Server):
     """Debian's Prosody, its own storage, no limits. Without the archive unless it is measured."""
+
+    makes_rosters = True
+
+    def fill_rosters(self):
+        """Contact lists as mod_storage_internal keeps them."""
+        os.makedirs(self.path("data/localhost/roster"))
+        for user, contacts in self.rosters():
+            items = "".join(f'["{c}@localhost"] = {{ ["subscription"] = "both"; ["groups"] = {{}}; }};\n'
+                            for c in contacts)
+            self.write(f"data/localhost/roster/{user}.dat",
+                       f'return {{\n[false] = {{ ["version"] = 1; }};\n{items}}};\n')
 
     def make_users(self):
         """Accounts as mod_auth_internal_hashed stores them."""
@@ -221,6 +265,7 @@ class Prosody(Server):
         if not program:
             raise Trouble("Prosody is not installed")
         self.make_users()
+        self.fill_rosters()
         modules = ["saslauth", "tls", "roster", "disco", "ping", "carbons", "blocklist", "smacks"]
         if self.stored:
             modules.append("mam")
