@@ -30,9 +30,23 @@ static bool wanted_resource(const struct stanza *iq, char **resource)
     return true;
 }
 
+/* Whether the request is from its own account, if it says, to that or to its host. */
+static bool addresses_right(const struct stream *s, const struct stanza *iq)
+{
+    const struct jid *account = stream_account(s);
+    bool from = iq->from ? jid_equal(iq->from, account) : !st_attr(iq, A_from);
+    bool to = iq->to ? jid_equal(iq->to, account) || jid_equal(iq->to, stream_host(s)->jid)
+                     : !st_attr(iq, A_to);
+    return from && to;
+}
+
 void bind_request(struct stream *s, struct stanza *iq)
 {
     char *resource;
+    if (!iq->id || !addresses_right(s, iq)) {
+        stream_bind_failed(s, iq, SE_BAD_REQUEST, "it must have an id, and no other addresses");
+        return;
+    }
     if (!wanted_resource(iq, &resource)) {
         stream_bind_failed(s, iq, SE_BAD_REQUEST, "this is not a valid resource");
         return;
@@ -52,17 +66,32 @@ void bind_refuse(struct item *item, const char *text)
         stream_bind_failed(s, item->st, SE_RESOURCE_CONSTRAINT, text);
 }
 
-/* RFC 6120 section 7.7.2.2: a session that already has this resource is ended. */
-static void end_conflicting(struct entity *e, const char *resource)
+static void replace(struct entity *e, struct session *old)
 {
-    struct session *old = entity_session(e, resource);
-    if (!old)
-        return;
     struct stream *stream = old->stream;
     old->stream = NULL; /* so that its end is not reported once more */
     if (stream)
         stream_close(stream, STREAM_CONFLICT, "replaced by a new connection");
     session_end(e, old);
+}
+
+/* The resource that the stream gets (RFC 6120 section 7.7.2.2): the one that is wanted, or a
+ * generated one in `made`; NULL if another session has it and stays. */
+static const char *choose_resource(struct entity *e, const char *wanted,
+                                   char made[GENERATED_RESOURCE + 1]) MAY_YIELD
+{
+    int policy = server.config->limits.resource_conflict;
+    struct session *old = wanted ? entity_session(e, wanted) : NULL;
+    bool stays = old && session_connected(old) && policy != CONFLICT_REPLACE;
+    if (stays && policy == CONFLICT_REFUSE)
+        return NULL;
+    if (!wanted || stays) {
+        mem_random_token(made, GENERATED_RESOURCE);
+        return made;
+    }
+    if (old)
+        replace(e, old);
+    return wanted;
 }
 
 void bind_handle(struct entity *e, struct item *item)
@@ -78,16 +107,15 @@ void bind_handle(struct entity *e, struct item *item)
         stream_close(s, STREAM_NOT_AUTHORIZED, "the account has been changed, log in again");
         return;
     }
-    char generated[GENERATED_RESOURCE + 1];
-    const char *resource = item->resource;
-    if (!resource) {
-        mem_random_token(generated, GENERATED_RESOURCE);
-        resource = generated;
-    }
-    end_conflicting(e, resource);
+    char made[GENERATED_RESOURCE + 1];
+    const char *resource = choose_resource(e, item->resource, made);
     s = stream_find(item->stream); /* a hook may have waited: it may have gone */
     if (!s)
         return;
+    if (!resource) {
+        stream_bind_failed(s, item->st, SE_CONFLICT, "another session has this resource");
+        return;
+    }
     if (e->n_sessions >=
         server.config->limits.sessions_per_account) { /* RFC 6120 section 7.6.2.1 */
         stream_bind_failed(s, item->st, SE_RESOURCE_CONSTRAINT, "too many resources are bound");

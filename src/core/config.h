@@ -35,6 +35,9 @@ struct config_log {
 };
 enum { FORMAT_TEXT, FORMAT_JSON };
 
+/* What becomes of a session whose resource another one wants. */
+enum config_conflict { CONFLICT_REPLACE, CONFLICT_REFUSE, CONFLICT_RENAME };
+
 struct config_limits {
     int64_t fibers_max;   /* per worker */
     int64_t entities_max; /* per worker: idle ones beyond are evicted, oldest first */
@@ -48,8 +51,12 @@ struct config_limits {
     int64_t sessions_per_account;
     int64_t preauth_stanza_size, preauth_elements;
     int64_t stanza_size, stanza_elements, stanza_depth, stanza_attributes;
-    int64_t output_max;     /* bytes waiting for a client that does not read */
-    int64_t auth_timeout;   /* µs from the connection to the bound resource */
+    int64_t output_max; /* bytes waiting for a client that does not read */
+    int64_t header_timeout, tls_timeout, auth_timeout, bind_timeout; /* µs, of a stream's phases */
+    int64_t close_timeout;  /* µs from our or the peer's end tag to the end of the connection */
+    int64_t ping_after;     /* µs without a byte after which a session is asked; 0: never */
+    int64_t ping_timeout;   /* µs for its answer */
+    int resource_conflict;  /* enum config_conflict */
     int64_t parser_idle;    /* µs without bytes after which a stream's parser is parked */
     int64_t proxy_timeout;  /* µs for the header of the PROXY protocol */
     int64_t login_failures; /* per stream, then it is closed */

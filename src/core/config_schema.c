@@ -15,6 +15,7 @@ static const char *const log_targets[] = {"stderr", "file", "syslog", "journald"
 static const char *const log_formats[] = {"text", "json", NULL};
 static const char *const store_drivers[] = {"sqlite", "postgres", NULL};
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
+static const char *const conflicts[] = {"replace", "refuse", "rename", NULL};
 static const char *const tls_modes[] = {"starttls", "direct", NULL};
 
 static const struct option root_options[] = {
@@ -184,10 +185,27 @@ static const struct option limits_options[] = {
     OPTION_SIZE_AT(struct config_limits, output_max, "2MiB", 64 * KIB, 1024 * MIB,
                    .help = "Bytes that may wait for a client that does not read; beyond, it is "
                            "disconnected. At least eight times stanza_size."),
+    OPTION_DURATION_AT(struct config_limits, header_timeout, "15s", CLOCK_MS, HOUR,
+                       .help = "For a stream's header, at first and after each restart."),
+    OPTION_DURATION_AT(struct config_limits, tls_timeout, "20s", CLOCK_MS, HOUR,
+                       .help = "To ask for TLS; and again for the TLS handshake."),
     OPTION_DURATION_AT(struct config_limits, auth_timeout, "60s", CLOCK_MS, HOUR,
-                       .help = "From connecting to a bound resource."),
+                       .help = "From the offered mechanisms to a successful login."),
     OPTION_DURATION_AT(struct config_limits, proxy_timeout, "5s", CLOCK_MS, HOUR,
                        .help = "How long a load balancer may take to send its PROXY header."),
+    OPTION_DURATION_AT(struct config_limits, bind_timeout, "20s", CLOCK_MS, HOUR,
+                       .help = "From the login to a bound resource."),
+    OPTION_DURATION_AT(struct config_limits, close_timeout, "3s", CLOCK_MS, HOUR,
+                       .help = "When one side has closed its stream: for what is under way, and "
+                               "for the other side to close too."),
+    OPTION_DURATION_AT(struct config_limits, ping_after, "5m", 0, 24 * HOUR,
+                       .help = "A client that was silent for so long is pinged; shorter keeps "
+                               "phones awake. 0 is never. Clients are told (XEP-0478)."),
+    OPTION_DURATION_AT(struct config_limits, ping_timeout, "30s", CLOCK_MS, HOUR,
+                       .help = "If nothing is heard for so long after that, it is disconnected."),
+    OPTION_ENUM_AT(struct config_limits, resource_conflict, "replace", conflicts,
+                   .help = "When a client asks for a resource that is taken: it replaces the older "
+                           "session, is refused, or is given another resource."),
     OPTION_DURATION_AT(struct config_limits, parser_idle, "2s", CLOCK_MS, HOUR,
                        .help = "A silent stream gives its parser back after this."),
     OPTION_DURATION_AT(struct config_limits, stop_timeout, "10s", CLOCK_SEC, 600 * CLOCK_SEC,

@@ -10,6 +10,7 @@
 #include "core/module.h"
 #include "core/receipt.h"
 #include "core/server.h"
+#include "core/stream_life.h"
 #include "loop/worker.h"
 
 #define ENTITY_SLOTS_FIRST 256
@@ -148,12 +149,12 @@ static struct entity *entity_new(struct home *h, const struct jid *j)
     return e;
 }
 
-/* How long it is kept. Who connected before it was revoked has left or logged in after twice the
- * time for that: until the account is known, and from then on. */
+/* How long it is kept. Who connected before it was revoked has left or logged in after the time for
+ * that. */
 static int64_t keep_for(const struct entity *e)
 {
     const struct config_limits *l = &server.config->limits;
-    int64_t least = e->revoked ? 2 * l->auth_timeout : 0;
+    int64_t least = e->revoked ? stream_login_time() : 0;
     return l->entity_idle > least ? l->entity_idle : least;
 }
 

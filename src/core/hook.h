@@ -56,6 +56,8 @@ enum hook_result {
  *   account_removed    its rows are to be deleted (with work_write); perhaps not for the first
  * time, if the server ended meanwhile Streams, on the stream's worker, not in a fiber:
  *   stream_features    add children to <stream:features/>
+ *   stream_silent      nothing was heard for limits.ping_after: ask something that must be
+ *                      answered, and return HOOK_HANDLED; without an answer it is closed
  *   stream_input       so many bytes of a bound client were read, and so many elements since the
  *                      last time
  * Gather:
@@ -75,6 +77,7 @@ enum hook_result {
     NOTIFY(contact_told, struct work *w)                                                           \
     NOTIFY(account_removed, struct work *w)                                                        \
     GATHER(stream_features, struct stream *s, struct xml_el *features)                             \
+    CHAIN(stream_silent, struct stream *s)                                                         \
     NOTIFY(stream_input, struct stream *s, size_t bytes, unsigned elements)                        \
     GATHER(disco_account, struct work *w, struct arena *a, struct xml_el *query)                   \
     GATHER(disco_host, struct arena *a, struct xml_el *query)

@@ -301,12 +301,24 @@ static void worker_settle(struct errand *errand)
     home_when_idle(h, settled, errand);
 }
 
+/* Waits until every client has closed its stream too, or taken too long. */
+static void wait_for_streams(struct timer *t)
+{
+    if (home_self()->n_streams > 0 && clock_mono() < stop_until) {
+        timer_set(worker_self(), t, CLOSING_CHECK);
+        return;
+    }
+    streams_close_all(STREAM_SYSTEM_SHUTDOWN);
+    errand_done(CONTAINER_OF(t, struct errand, limit));
+}
+
 static void worker_close(struct errand *errand)
 {
     home_self()->stopping = true;
     server_unlisten();
     streams_close_all(STREAM_SYSTEM_SHUTDOWN);
-    errand_done(errand);
+    errand->limit.fn = wait_for_streams;
+    timer_set(worker_self(), &errand->limit, CLOCK_MS);
 }
 
 /* Waits until the last bytes of every connection have gone out. */

@@ -55,7 +55,7 @@ static void slots_free(struct session *s)
 /* Frees a closed session that nothing names any more, and lets its account rest. */
 static void free_if_done(struct session *s)
 {
-    if (!s->closed || s->holds || s->handled != s->seq)
+    if (!s->closed || s->holds || !session_settled(s))
         return;
     struct entity *account = s->account;
     home_remove_session(home_self(), s);
@@ -141,10 +141,17 @@ void session_window_moved(struct session *s)
 
 void session_idle(struct session *s)
 {
-    if (s->handled != s->seq)
+    if (!session_settled(s))
         return;
     mem_free(&s->sent);
     s->sent_cap = 0;
+}
+
+bool session_is_sender(const struct session *s, const struct stanza *st)
+{
+    if (!st->from)
+        return !st_attr(st, A_from);
+    return jid_equal(st->from, s->jid) || jid_equal(st->from, s->account->jid);
 }
 
 /* RFC 6120 section 8.1.2.1: the server says who it is from. */

@@ -23,8 +23,9 @@ struct session {
     int priority;            /* of that presence, -128..127 */
     bool interested;         /* asked for the roster: gets pushes */
     bool closed;             /* its stream has ended; only receipts are still awaited */
-    bool announced;          /* session_available is due after the item in hand */
-    struct sent *sent;       /* ring of stanzas whose receipts are outstanding; NULL while none */
+    bool leaving;   /* its stream is being closed: it gets answers to what it sent, nothing new */
+    bool announced; /* session_available is due after the item in hand */
+    struct sent *sent; /* ring of stanzas whose receipts are outstanding; NULL while none */
     unsigned sent_cap;
     size_t sent_size;      /* bytes these stanzas hold */
     unsigned holds;        /* aside handlers that name it */
@@ -48,7 +49,7 @@ size_t session_cost(struct stanza *st);
  * then the session is there, but what is sent to it is lost. */
 static inline bool session_connected(const struct session *s)
 {
-    return s->stream != NULL;
+    return s->stream != NULL && !s->leaving;
 }
 
 /* Whether it has announced itself; whether it takes messages to the bare JID: connected, and with a

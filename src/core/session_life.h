@@ -16,6 +16,15 @@ void session_receive(struct session *s, struct stanza *st);
 /* Whether so many stanzas are unanswered that its stream should not be read. */
 bool session_window_full(const struct session *s);
 
+/* Whether everything that its client sent has been answered by everyone concerned. */
+static inline bool session_settled(const struct session *s)
+{
+    return s->handled == s->seq;
+}
+
+/* Whether a stanza says that it is from this session or its account, or says nothing. */
+bool session_is_sender(const struct session *s, const struct stanza *st);
+
 /* `handled` has moved: the stream may read on; a closed session without anything outstanding is
  * freed. */
 void session_window_moved(struct session *s);

@@ -16,16 +16,16 @@
 #include "xml/writer.h"
 
 #define HELD_MAX                                                                                   \
-    ((size_t)256 << 10)        /* bytes kept while the stream is busy; its reading is paused */
-#define READ_BUDGET 65536      /* bytes per turn of the loop */
-#define LINGER (2 * CLOCK_SEC) /* for the last bytes to go out */
+    ((size_t)256 << 10)   /* bytes kept while the stream is busy; its reading is paused */
+#define LANG_MAX 35       /* of a language tag (RFC 5646 section 4.4.1) */
+#define READ_BUDGET 65536 /* bytes per turn of the loop */
 
 static _Thread_local struct stream *streams; /* of this worker, by id */
 
 static const char *const phase_names[] = {
     [STREAM_OPENING] = "opening", [STREAM_INSECURE] = "insecure", [STREAM_HANDSHAKE] = "handshake",
     [STREAM_SECURE] = "secure",   [STREAM_MOVING] = "moving",     [STREAM_AUTHED] = "authenticated",
-    [STREAM_BOUND] = "bound",     [STREAM_CLOSED] = "closed",
+    [STREAM_BOUND] = "bound",     [STREAM_CLOSING] = "closing",   [STREAM_CLOSED] = "closed",
 };
 
 const char *stream_phase_name(enum stream_phase p)
@@ -37,6 +37,7 @@ void stream_set_phase(struct stream *s, enum stream_phase phase)
 {
     log_debug("stream", s->label, "%s -> %s", phase_names[s->phase], phase_names[phase]);
     s->phase = phase;
+    stream_set_timer(s);
 }
 
 /* ---- facts ---- */
@@ -105,7 +106,7 @@ void *stream_sasl(const struct stream *s)
 
 void stream_send(struct stream *s, const char *bytes, size_t len)
 {
-    if (s->conn)
+    if (s->conn && s->phase != STREAM_CLOSING)
         conn_write(s->conn, bytes, len);
 }
 
@@ -126,6 +127,12 @@ void stream_send_stanza(struct stream *s, const struct stanza *st, const struct 
 }
 
 /* ---- what comes in ---- */
+
+/* Whether what comes now is for the stream: not after its end, nor in the middle of a handshake. */
+static bool hears(const struct stream *s)
+{
+    return !s->close_seen && s->phase != STREAM_CLOSED && s->phase != STREAM_HANDSHAKE;
+}
 
 static bool input_waits(const struct stream *s)
 {
@@ -157,15 +164,14 @@ static struct stanza *queue_take(struct stream *s)
     return st;
 }
 
-static enum stream_error error_of(enum xml_error e)
+/* The peer's part is over. What it sent before is answered first (RFC 6120 section 4.4). */
+static void answer_close(struct stream *s)
 {
-    switch (e) {
-    case XML_OK: return STREAM_NO_ERROR;
-    case XML_RESTRICTED: return STREAM_RESTRICTED_XML;
-    case XML_UNSUPPORTED_ENCODING: return STREAM_UNSUPPORTED_ENCODING;
-    case XML_TOO_BIG: return STREAM_POLICY_VIOLATION;
-    case XML_BAD_NAMESPACE_PREFIX: return STREAM_BAD_NAMESPACE_PREFIX;
-    default: return STREAM_NOT_WELL_FORMED;
+    if (s->phase != STREAM_BOUND || session_settled(s->session)) {
+        stream_close(s, s->refusal, s->refusal_text);
+    } else if (!s->session->leaving) {
+        s->session->leaving = true;
+        stream_set_closing_timer(s);
     }
 }
 
@@ -184,15 +190,14 @@ static void dispatch(struct stream *s)
     }
     s->dispatching = false;
     if (s->close_seen && !s->queue && !s->busy && s->phase != STREAM_CLOSED)
-        stream_close(s, error_of(s->xml_error),
-                     s->xml_error == XML_TOO_BIG ? "larger than this server's limits" : NULL);
+        answer_close(s);
 }
 
 /* How much to parse at once. Until a session is bound, the XML may be restarted after any element,
  * so that what follows must not yet be parsed: every element ends with a '>'. */
 static size_t piece_len(const struct stream *s, const char *bytes, size_t len)
 {
-    if (s->phase == STREAM_BOUND)
+    if (s->phase == STREAM_BOUND || s->phase == STREAM_CLOSING)
         return len;
     const char *end = memchr(bytes, '>', len);
     return end ? (size_t)(end - bytes) + 1 : len;
@@ -203,13 +208,13 @@ static size_t piece_len(const struct stream *s, const char *bytes, size_t len)
 static size_t feed(struct stream *s, const char *bytes, size_t len)
 {
     size_t used = 0;
-    while (used < len && s->phase != STREAM_CLOSED && s->phase != STREAM_HANDSHAKE && !s->busy &&
-           !s->queue) {
+    while (used < len && hears(s) && !s->busy && !s->queue) {
         size_t piece = piece_len(s, bytes + used, len - used);
         enum xml_error e = xml_parser_feed(s->parser, bytes + used, piece);
         used += piece;
         if (e != XML_OK && !s->close_seen) { /* what came before the mistake is still done */
-            s->xml_error = e;
+            s->refusal = stream_error_of_xml(e);
+            s->refusal_text = e == XML_TOO_BIG ? "larger than this server's limits" : NULL;
             s->close_seen = true;
         }
         dispatch(s);
@@ -222,11 +227,11 @@ void stream_continue(struct stream *s)
     if (s->ended)
         return;
     dispatch(s);
-    while (s->held.len > 0 && s->phase != STREAM_CLOSED && !s->busy && !s->queue) {
+    while (s->held.len > 0 && hears(s) && !s->busy && !s->queue) {
         struct strbuf bytes = s->held;
         strbuf_init(&s->held, HELD_MAX);
         size_t used = feed(s, bytes.s, bytes.len);
-        if (used < bytes.len && s->phase != STREAM_CLOSED && s->phase != STREAM_HANDSHAKE) {
+        if (used < bytes.len && hears(s)) {
             struct strbuf later = s->held; /* what a restart may have put back comes after */
             strbuf_init(&s->held, HELD_MAX);
             strbuf_add(&s->held, bytes.s + used, bytes.len - used);
@@ -271,13 +276,13 @@ static void data_came(void *arg, const char *bytes, size_t len)
 {
     struct stream *s = arg;
     struct worker *w = home_self()->worker;
-    if (s->phase == STREAM_CLOSED)
+    if (!hears(s))
         return;
     s->last_data = worker_now(w);
-    if (s->phase == STREAM_BOUND && !timer_is_set(&s->timer))
-        timer_set(w, &s->timer, server.config->limits.parser_idle);
+    if (s->idle && s->phase == STREAM_BOUND)
+        stream_heard(s);
     size_t used = input_waits(s) ? 0 : feed(s, bytes, len);
-    if (used < len && s->phase != STREAM_CLOSED && s->phase != STREAM_HANDSHAKE)
+    if (used < len && hears(s))
         hold(s, bytes + used, len - used);
     if (s->phase == STREAM_BOUND && s->session)
         tell_input(s, len);
@@ -285,19 +290,46 @@ static void data_came(void *arg, const char *bytes, size_t len)
         update_reading(s);
 }
 
+/* RFC 6120 section 4.7.5: two numbers; a later version than ours is answered with ours. */
+static bool is_version_1(const char *version)
+{
+    unsigned major, minor;
+    char rest;
+    return version && sscanf(version, "%5u.%5u%c", &major, &minor, &rest) == 2 && major >= 1;
+}
+
+/* Our stream is in English, and so is everything on it that does not say otherwise. */
+static char *foreign_lang(const char *lang)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+    size_t len = lang ? strlen(lang) : 0;
+    if (len == 0 || len > LANG_MAX || strspn(lang, allowed) != len || strcmp(lang, "en") == 0)
+        return NULL;
+    return mem_strdup(lang);
+}
+
+static void forget_opening(struct stream *s)
+{
+    jid_free(&s->opening.to);
+    jid_free(&s->opening.from);
+}
+
 static void sink_open(void *arg, const struct xml_el *el, const char *content_ns)
 {
     struct stream *s = arg;
-    const char *version = xml_attr(el, A_version);
-    const char *to = xml_attr(el, A_to);
-    jid_free(&s->opening.to);
+    const char *to = xml_attr(el, A_to), *from = xml_attr(el, A_from);
+    forget_opening(s);
     s->opening = (struct stream_opening){
         .seen = true,
-        .is_stream = xml_is(el, NS_STREAM, A_stream),
-        .is_client = atom_is(content_ns, NS_CONTENT),
-        .version_1 = version && strncmp(version, "1.", 2) == 0,
+        .ns_right = atom_is(el->ns, NS_STREAM) && atom_is(content_ns, NS_CONTENT),
+        .name_right = atom_is(el->name, A_stream),
+        .version_1 = is_version_1(xml_attr(el, A_version)),
         .to = to ? jid_parse_new(to, strlen(to)) : NULL,
+        .from = from ? jid_parse_new(from, strlen(from)) : NULL,
     };
+    s->opening.from_bad = from && !s->opening.from;
+    free(s->lang);
+    s->lang = foreign_lang(xml_attr_ns(el, NS_XML, A_lang));
 }
 
 static void sink_element(void *arg, struct arena *arena, struct xml_el *el)
@@ -321,6 +353,7 @@ static const struct xml_sink sink = {sink_open, sink_element, sink_close};
 
 static void secured(struct stream *s)
 {
+    jid_free(&s->claimed); /* what was said before is not to be believed */
     stream_restart(s);
     stream_set_phase(s, STREAM_OPENING);
 }
@@ -364,34 +397,13 @@ static const struct conn_handler conn_handler = {data_came, conn_happened};
 
 void stream_window_moved(struct stream *s)
 {
-    if (!s->ended && !s->dispatching && (s->paused || input_waits(s)))
+    if (!s->ended && !s->dispatching && (s->paused || s->close_seen || input_waits(s)))
         worker_at_turn_end(home_self()->worker, &s->turn);
 }
 
 static void turn_continue(struct turn_end *t)
 {
     stream_continue(CONTAINER_OF(t, struct stream, turn));
-}
-
-static void timer_fired(struct timer *t)
-{
-    struct stream *s = CONTAINER_OF(t, struct stream, timer);
-    if (s->phase != STREAM_BOUND) {
-        stream_close(s, STREAM_CONNECTION_TIMEOUT, "no login within the time allowed");
-        return;
-    }
-    int64_t idle = server.config->limits.parser_idle;
-    struct worker *w = home_self()->worker;
-    int64_t silent = worker_now(w) - s->last_data;
-    if (silent < idle) {
-        timer_set(w, t, idle - silent);
-        return;
-    }
-    xml_parser_park(s->parser);
-    if (s->session)
-        session_idle(s->session);
-    if (s->held.len == 0)
-        strbuf_free(&s->held);
 }
 
 /* ---- life ---- */
@@ -406,8 +418,10 @@ static void stream_free(struct turn_end *t)
     xml_parser_free(&s->parser);
     stream_set_sasl(s, NULL, NULL);
     stanza_unref(&s->success);
-    jid_free(&s->opening.to);
+    forget_opening(s);
+    jid_free(&s->claimed);
     jid_free(&s->account);
+    free(s->lang);
     strbuf_free(&s->held);
     if (s->quota)
         quota_give(s->quota);
@@ -444,7 +458,6 @@ void stream_end(struct stream *s)
     s->ended = true;
     if (s->phase != STREAM_CLOSED)
         stream_set_phase(s, STREAM_CLOSED);
-    timer_clear(home_self()->worker, &s->timer);
     timer_clear(home_self()->worker, &s->slow);
     conn_free(&s->conn);
     table_remove(s);
@@ -463,34 +476,72 @@ void stream_fiber_ended(struct stream *s)
         free_later(s);
 }
 
-void stream_close(struct stream *s, enum stream_error err, const char *text)
+/* Our last words; nothing may be written after them. */
+static void say_goodbye(struct stream *s, enum stream_error err, const char *text)
 {
-    if (s->phase == STREAM_CLOSED)
-        return;
     struct strbuf out;
     strbuf_init(&out, 4096);
-    if (!s->header_sent && s->phase != STREAM_HANDSHAKE)
-        stream_header_write(&out, NS_CONTENT, s->host ? s->host->name : NULL, NULL, NULL);
+    if (!s->header_sent)
+        stream_send_header(s);
     if (err != STREAM_NO_ERROR) {
         log_info("stream", s->label, "closed: %s%s%s", stream_error_name(err), text ? ": " : "",
                  text ? text : "");
         stream_error_write(&out, err, text);
     }
     strbuf_puts(&out, "</stream:stream>");
-    if (s->phase != STREAM_HANDSHAKE)
-        stream_send(s, strbuf_str(&out), out.len);
+    stream_send(s, strbuf_str(&out), out.len);
     strbuf_free(&out);
+}
+
+static void hang_up(struct stream *s, int64_t linger)
+{
     stream_set_phase(s, STREAM_CLOSED);
     if (s->conn)
-        conn_close(&s->conn, s->quota ? LINGER : 0); /* one that is too many does not stay */
+        conn_close(&s->conn, linger);
     stream_end(s);
+}
+
+void stream_close(struct stream *s, enum stream_error err, const char *text)
+{
+    if (s->phase == STREAM_CLOSED)
+        return;
+    if (s->phase != STREAM_HANDSHAKE && s->phase != STREAM_CLOSING)
+        say_goodbye(s, err, text);
+    /* One that is too many does not stay. */
+    hang_up(s, s->quota ? server.config->limits.close_timeout : 0);
+}
+
+void stream_refuse(struct stream *s, enum stream_error err, const char *text)
+{
+    struct stanza *st;
+    while ((st = queue_take(s)))
+        stanza_unref(&st);
+    strbuf_reset(&s->held);
+    s->refusal = err;
+    s->refusal_text = text;
+    s->close_seen = true;
+}
+
+void stream_give_up(struct stream *s)
+{
+    if (s->phase == STREAM_CLOSING)
+        hang_up(s, 0);
+    else
+        stream_close(s, s->refusal, s->refusal_text);
 }
 
 void streams_close_all(enum stream_error err)
 {
     struct stream *s, *next;
-    HASH_ITER (hh, streams, s, next)
-        stream_close(s, err, NULL);
+    HASH_ITER (hh, streams, s, next) {
+        if (s->phase != STREAM_BOUND || s->close_seen) {
+            stream_close(s, err, NULL);
+            continue;
+        }
+        say_goodbye(s, err, NULL);
+        s->session->leaving = true;
+        stream_set_phase(s, STREAM_CLOSING);
+    }
 }
 
 /* Whom a connection counts for: its address, or the network of an IPv6 address, since whoever has
@@ -550,7 +601,6 @@ void stream_accept(struct worker *w, const struct config_listen *listen, int fd,
     s->queue_tail = &s->queue;
     strbuf_init(&s->held, HELD_MAX);
     s->turn.run = turn_continue;
-    s->timer.fn = timer_fired;
     s->conn = conn_new(w, fd, peer, &conn_conf, &conn_handler, s);
     s->label = mem_strdup(conn_peer(s->conn));
     s->parser = xml_parser_new(&sink, s, &limits);
@@ -559,11 +609,10 @@ void stream_accept(struct worker *w, const struct config_listen *listen, int fd,
         stream_close(s, STREAM_POLICY_VIOLATION, "too many connections from this address");
         return;
     }
-    timer_set(w, &s->timer, server.config->limits.auth_timeout);
-    if (listen->tls == LISTEN_DIRECT_TLS) {
-        stream_set_phase(s, STREAM_HANDSHAKE);
+    bool direct = listen->tls == LISTEN_DIRECT_TLS;
+    stream_set_phase(s, direct ? STREAM_HANDSHAKE : STREAM_OPENING);
+    if (direct)
         conn_start_tls(s->conn, server.tls);
-    }
 }
 
 /* ---- the move ---- */
@@ -576,7 +625,6 @@ static void arrive(struct post *post)
     s->busy = false;
     conn_attach(s->conn, h->worker);
     s->paused = false;
-    timer_set(h->worker, &s->timer, server.config->limits.auth_timeout);
     stream_set_phase(s, STREAM_OPENING);
     stream_send_el(s, s->success->el);
     stanza_unref(&s->success);
@@ -593,7 +641,6 @@ static void depart(struct turn_end *t)
     struct stream *s = CONTAINER_OF(t, struct stream, turn);
     INVARIANT(!s->fiber && s->account);
     s->turn.run = turn_continue;
-    timer_clear(home_self()->worker, &s->timer);
     if (s->paused)
         conn_resume(s->conn);
     conn_detach(s->conn);

@@ -25,6 +25,7 @@ enum stream_phase {
     STREAM_MOVING,    /* between two workers */
     STREAM_AUTHED,    /* authenticated, no resource yet */
     STREAM_BOUND,     /* a session */
+    STREAM_CLOSING,   /* a session that we have said good-bye to: still read, not written */
     STREAM_CLOSED,    /* nothing more is read */
 };
 

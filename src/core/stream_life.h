@@ -21,6 +21,9 @@ const struct jid *stream_account(const struct stream *s);
 /* When its client connected (monotonic µs). */
 int64_t stream_since(const struct stream *s);
 
+/* The longest that a client may take from connecting to a bound resource (µs). */
+int64_t stream_login_time(void);
+
 /* Bytes that may be sent to it before it is too much for a client that does not read; half of what
  * there is room for, so that the other half is left for what cannot wait. */
 size_t stream_room(const struct stream *s);
@@ -33,7 +36,9 @@ void stream_bound(struct stream *s, struct session *session, struct stanza *iq);
 void stream_bind_failed(struct stream *s, struct stanza *iq, enum stanza_error cond,
                         const char *text);
 
-/* Ends every stream of the calling worker with this error (orderly stop). */
+/* Closes every stream of the calling worker with this error (orderly stop). Sessions' streams are
+ * still read until their clients have closed them too, or for close_timeout, or until the second
+ * call: what is under way from them is handled (RFC 6120 section 4.4). */
 void streams_close_all(enum stream_error err);
 
 #endif

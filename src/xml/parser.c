@@ -44,6 +44,7 @@ const char *xml_error_condition(enum xml_error e)
         [XML_UNSUPPORTED_ENCODING] = "unsupported-encoding",
         [XML_TOO_BIG] = "policy-violation",
         [XML_BAD_NAMESPACE_PREFIX] = "bad-namespace-prefix",
+        [XML_BAD_FORMAT] = "bad-format",
     };
     return names[e];
 }
@@ -244,8 +245,12 @@ static void on_start(void *arg, const char *name, const char **atts)
         fail(p, XML_TOO_BIG);
         return;
     }
-    if (parent)
+    if (parent) {
         xml_append(parent, el);
+    } else if (xml_is(el, NS_STREAM, A_stream)) { /* whoever begins anew in the middle */
+        fail(p, XML_BAD_FORMAT);
+        return;
+    }
     e->path[e->depth++] = el;
 }
 
@@ -291,7 +296,7 @@ static void on_text(void *arg, const char *s, int len)
     else if (leading_space(s, (size_t)len) == (size_t)len)
         engine_mark_done(e);
     else
-        fail(p, XML_NOT_WELL_FORMED);
+        fail(p, XML_BAD_FORMAT);
 }
 
 /* Between elements only white space may stand. In a section it would look as if nothing were open,
@@ -300,7 +305,7 @@ static void on_cdata(void *arg)
 {
     struct xml_parser *p = arg;
     if (!p->halted && p->engine->depth <= 1)
-        fail(p, XML_NOT_WELL_FORMED);
+        fail(p, XML_BAD_FORMAT);
 }
 
 static void on_declaration(void *arg, const char *prefix, const char *uri)
@@ -395,7 +400,10 @@ static enum xml_error error_of(enum XML_Error code)
     case XML_ERROR_AMPLIFICATION_LIMIT_BREACH: return XML_RESTRICTED;
     case XML_ERROR_UNKNOWN_ENCODING:
     case XML_ERROR_INCORRECT_ENCODING: return XML_UNSUPPORTED_ENCODING;
-    case XML_ERROR_UNBOUND_PREFIX: return XML_BAD_NAMESPACE_PREFIX;
+    case XML_ERROR_UNBOUND_PREFIX:
+    case XML_ERROR_UNDECLARING_PREFIX:
+    case XML_ERROR_RESERVED_PREFIX_XML:
+    case XML_ERROR_RESERVED_PREFIX_XMLNS: return XML_BAD_NAMESPACE_PREFIX;
     case XML_ERROR_NO_MEMORY: return XML_TOO_BIG;
     default: return XML_NOT_WELL_FORMED;
     }
@@ -418,12 +426,13 @@ static size_t parse(struct xml_parser *p, const char *data, size_t len)
 }
 
 /* The first two bytes of a stream. RFC 6120 section 11.6: nothing but UTF-8, and no attempt to find
- * out; expat would recognise UTF-16 by its byte order mark or its zeros. */
+ * out; expat would recognise UTF-16 by its byte order mark or its zeros. The mark in UTF-8 is a
+ * character like any other. */
 static enum xml_error check_head(const struct xml_parser *p, const char *data, size_t len)
 {
     int64_t fed = p->engine ? p->engine->fed : 0;
     if (fed == 0 && data[0] != '<') {
-        bool foreign = data[0] == '\0' || (unsigned char)data[0] >= 0x80;
+        bool foreign = data[0] == '\0' || (unsigned char)data[0] >= 0xf8; /* never UTF-8 */
         return foreign ? XML_UNSUPPORTED_ENCODING : XML_NOT_WELL_FORMED;
     }
     const char *second = fed == 0 && len > 1 ? data + 1 : fed == 1 ? data : NULL;

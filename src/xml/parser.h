@@ -29,6 +29,7 @@ enum xml_error {
     XML_UNSUPPORTED_ENCODING, /* unsupported-encoding: not UTF-8 */
     XML_TOO_BIG,              /* policy-violation: a limit was passed */
     XML_BAD_NAMESPACE_PREFIX, /* bad-namespace-prefix */
+    XML_BAD_FORMAT,           /* bad-format: XML, but not a stream's: text between elements */
 };
 
 /* A word for the log: "not-well-formed" and so on (RFC 6120 section 4.9.3 condition names). */

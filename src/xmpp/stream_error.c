@@ -38,6 +38,7 @@ static const enum stream_error of_xml_error[] = {
     [XML_UNSUPPORTED_ENCODING] = STREAM_UNSUPPORTED_ENCODING,
     [XML_TOO_BIG] = STREAM_POLICY_VIOLATION,
     [XML_BAD_NAMESPACE_PREFIX] = STREAM_BAD_NAMESPACE_PREFIX,
+    [XML_BAD_FORMAT] = STREAM_BAD_FORMAT,
 };
 
 const char *stream_error_name(enum stream_error e)

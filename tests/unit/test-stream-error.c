@@ -62,7 +62,7 @@ END_TEST
 
 START_TEST(refusals_of_the_parser_have_their_condition)
 {
-    for (int e = XML_OK; e <= XML_BAD_NAMESPACE_PREFIX; e++)
+    for (int e = XML_OK; e <= XML_BAD_FORMAT; e++)
         ck_assert_str_eq(stream_error_name(stream_error_of_xml((enum xml_error)e)),
                          xml_error_condition((enum xml_error)e));
 }
