@@ -24,7 +24,8 @@ loophdr_HEADERS = \
 xmlhdrdir = $(pkgincludedir)/xml
 xmlhdr_HEADERS = \
 	src/xml/parser.h \
-	src/xml/tree.h
+	src/xml/tree.h \
+	src/xml/writer.h
 xmpphdrdir = $(pkgincludedir)/xmpp
 xmpphdr_HEADERS = \
 	src/xmpp/base64.h \

@@ -20,6 +20,7 @@
 #include "core/work.h"
 #include "loop/offload.h"
 #include "net/tls_peer.h"
+#include "xml/writer.h"
 #include "xmpp/caps.h"
 #include "xmpp/form.h"
 #include "xmpp/scram.h"

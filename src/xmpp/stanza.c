@@ -255,6 +255,12 @@ void stanza_unref(struct stanza **stp)
     }
 }
 
+void stanza_set_inner(struct stanza *st, const char *bytes, size_t len)
+{
+    st->inner_len = len;
+    st->inner = arena_strndup(st->arena, bytes, len);
+}
+
 void stanza_freeze(struct stanza *st)
 {
     if (st->inner || st->kind == STANZA_NONZA)
@@ -264,8 +270,7 @@ void stanza_freeze(struct stanza *st)
     strbuf_room(&b, INNER_FIRST);
     xml_write_inner(&b, st->el);
     INVARIANT(!b.overflow);
-    st->inner_len = b.len;
-    st->inner = arena_strndup(st->arena, strbuf_str(&b), b.len);
+    stanza_set_inner(st, strbuf_str(&b), b.len);
     strbuf_free(&b);
 }
 

@@ -123,6 +123,10 @@ void stanza_set_to(struct stanza *st, const struct jid *j);
  * children must stay as they are. */
 void stanza_freeze(struct stanza *st);
 
+/* Gives a new stanza its whole content, as bytes that xml_write() has made once (with parent
+ * NS_CONTENT); copied. It is frozen then. */
+void stanza_set_inner(struct stanza *st, const char *bytes, size_t len);
+
 /* Writes the stanza for a stream (top element in the content namespace), using frozen content if
  * there is. */
 void stanza_write(struct strbuf *out, const struct stanza *st);
