@@ -72,16 +72,7 @@ static void cursor_loaded(struct module_inst *inst, struct entity *account, stru
 static enum hook_result offline_message_in(struct module_inst *inst, struct work *w)
 {
     (void)inst;
-    struct session *s;
-    if (!w->storable)
-        return HOOK_CONTINUE;
-    s = jid_is_bare(w->to) ? NULL : entity_session(w->account, jid_resource(w->to));
-    if (s && session_connected(s))
-        return HOOK_CONTINUE;
-    TAILQ_FOREACH (s, &w->account->sessions, link)
-        if (session_wants_messages(s))
-            return HOOK_CONTINUE;
-    w->offline = true;
+    w->offline = w->storable && w->delivery == DELIVER_STORED;
     return HOOK_CONTINUE;
 }
 
@@ -111,13 +102,13 @@ static struct stanza *restore(const struct work *w, const struct store_rows *row
 
 /* What one login is given: as much as its connection has room for, but something. The rest comes
  * with the next one, or from the archive. */
-struct delivery {
+struct login {
     size_t room; /* bytes */
     bool any, done;
 };
 
 /* The messages of these rows that there is room for, in `out`; how many rows that are. */
-static size_t choose(const struct work *w, struct delivery *d, const struct store_rows *rows,
+static size_t choose(const struct work *w, struct login *d, const struct store_rows *rows,
                      struct stanza *out[DELIVER_STEP])
 {
     size_t n = store_rows_count(rows);
@@ -164,7 +155,7 @@ static void move_cursor(struct module_inst *inst, struct work *w, int64_t id)
 }
 
 /* Gives one step of what waits to the session. False if the store does not answer. */
-static bool deliver_step(struct module_inst *inst, struct work *w, struct delivery *d)
+static bool deliver_step(struct module_inst *inst, struct work *w, struct login *d)
 {
     const struct offline_slot *slot = account_slot(w->account, inst);
     struct stanza *chosen[DELIVER_STEP];
@@ -188,7 +179,7 @@ static bool deliver_step(struct module_inst *inst, struct work *w, struct delive
 
 static void offline_available(struct module_inst *inst, struct work *w)
 {
-    struct delivery d = {.room = session_room(w->session)};
+    struct login d = {.room = session_room(w->session)};
     if (!session_wants_messages(w->session))
         return;
     for (int step = 0; !d.done && step < DELIVER_STEPS && w->session->stream; step++) {

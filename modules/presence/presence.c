@@ -146,7 +146,6 @@ static enum hook_result presence_out(struct module_inst *inst, struct work *w)
         if (w->to)
             work_route(w, w->st);
         return HOOK_HANDLED;
-    case TYPE_INVALID: return work_reject(w, SE_BAD_REQUEST, "there is no such type of presence");
     default: return HOOK_CONTINUE; /* subscriptions */
     }
 }
@@ -187,15 +186,13 @@ static void probed(struct module_inst *inst, struct work *w)
             answer(inst, w, s);
 }
 
-/* Sections 8.5.2.1.2 and 8.5.3.1. */
+/* To all who are there, or to the one that is addressed. */
 static void deliver(struct work *w)
 {
-    if (jid_is_bare(w->to)) {
+    struct session *s = delivery_addressed(w->account, w->to);
+    if (w->delivery == DELIVER_AVAILABLE)
         send_to_available(w, w->st);
-        return;
-    }
-    struct session *s = entity_session(w->account, jid_resource(w->to));
-    if (s)
+    else if (s)
         work_send(w, s, w->st);
 }
 
@@ -207,11 +204,10 @@ static enum hook_result presence_in(struct module_inst *inst, struct work *w)
     case TYPE_UNAVAILABLE: deliver(w); return HOOK_HANDLED;
     case TYPE_PROBE: probed(inst, w); return HOOK_HANDLED;
     case TYPE_ERROR:
-        s = entity_session(w->account, jid_resource(w->to));
-        if (s) {
+        s = delivery_addressed(w->account, w->to);
+        if (s)
             directed_failed(inst, s, w->st->from);
-            work_send(w, s, w->st);
-        }
+        deliver(w);
         return HOOK_HANDLED;
     default: return HOOK_CONTINUE;
     }

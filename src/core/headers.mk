@@ -48,6 +48,7 @@ corehdr_HEADERS = \
 	src/core/admin.h \
 	src/core/config.h \
 	src/core/contact.h \
+	src/core/delivery.h \
 	src/core/directory.h \
 	src/core/entity.h \
 	src/core/hook.h \

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "core/bind.h"
 #include "core/call.h"
+#include "core/delivery.h"
 #include "core/hook.h"
 #include "core/host.h"
 #include "core/module.h"
@@ -52,44 +53,43 @@ static struct work work_of(struct entity *e, struct item *item, const struct jid
 
 /* ---- a client's own stanza ---- */
 
-static void out_message(struct work *w, uint64_t seq)
+static void send_on(struct work *w, uint64_t seq)
 {
-    if (!w->st->to) /* RFC 6121 section 8.1.1: it is for the sender's own account */
-        stanza_set_to(w->st, w->account->jid);
-    w->to = w->st->to;
-    enum hook_result result;
-    HOST_CHAIN(result, w->host, message_out, w);
-    if (result != HOOK_CONTINUE)
-        return;
     receipt_expect_more(w->session, seq, w->want_copy);
     struct receipt r = {.source = w->session->id, .seq = seq, .home = home_of_self()};
     work_route_receipt(w, w->st, &r);
 }
 
-static bool to_own_account(const struct work *w)
+static void out_message(struct work *w, uint64_t seq)
 {
-    return !w->st->to || (jid_is_bare(w->st->to) && jid_equal(w->st->to, w->account->jid));
+    if (submission_of(w) == SUBMIT_SELF)
+        stanza_set_to(w->st, w->account->jid);
+    w->to = w->st->to;
+    enum hook_result result;
+    HOST_CHAIN(result, w->host, message_out, w);
+    if (result == HOOK_CONTINUE)
+        send_on(w, seq);
+}
+
+static void out_presence(struct work *w)
+{
+    enum hook_result result;
+    HOST_CHAIN(result, w->host, presence_out, w);
+    (void)result; /* a refusal stands in `w` */
 }
 
 /* True if an aside handler has taken the work over. */
 static bool out_iq(struct work *w, uint64_t seq)
 {
-    bool request = w->st->type == TYPE_GET || w->st->type == TYPE_SET;
-    if ((!request && w->st->type != TYPE_RESULT && w->st->type != TYPE_ERROR) || !w->st->id) {
-        work_reject(w, SE_BAD_REQUEST, "an iq has a type of get, set, result or error, and an id");
-        return false;
+    switch (submission_of(w)) {
+    case SUBMIT_ACCOUNT: return work_iq(w, IQ_ACCOUNT, true, seq);
+    case SUBMIT_HOST:
+        w->host = host_find(jid_domain(w->st->to), jid_domain_len(w->st->to));
+        return work_iq(w, IQ_HOST, true, seq);
+    case SUBMIT_REFUSED: work_reject(w, SE_SERVICE_UNAVAILABLE, NULL); return false;
+    case SUBMIT_ANSWER: return false;
+    default: send_on(w, seq); return false;
     }
-    if (to_own_account(w))
-        return request && work_iq(w, IQ_ACCOUNT, true, seq);
-    struct host *host = host_find(jid_domain(w->st->to), jid_domain_len(w->st->to));
-    if (host && !jid_has_node(w->st->to)) {
-        w->host = host;
-        return request && work_iq(w, IQ_HOST, true, seq);
-    }
-    receipt_expect_more(w->session, seq, false);
-    struct receipt r = {.source = w->session->id, .seq = seq, .home = home_of_self()};
-    work_route_receipt(w, w->st, &r);
-    return false;
 }
 
 /* An item of its own: what it writes does not hold back the presence that caused it. */
@@ -117,33 +117,21 @@ static void handle_out(struct entity *e, struct item *item)
     struct work w = work_of(e, item, item->st->to);
     w.session = s;
     w.to = item->st->to;
-    switch (item->st->kind) {
-    case STANZA_MESSAGE: out_message(&w, item->seq); break;
-    case STANZA_PRESENCE: {
-        enum hook_result result;
-        HOST_CHAIN(result, w.host, presence_out, &w);
-        (void)result; /* a refusal stands in `w` */
-        break;
-    }
-    case STANZA_IQ:
-        if (out_iq(&w, item->seq))
-            return;
-        break;
-    case STANZA_NONZA: break; /* the stream has dealt with it */
-    }
+    const char *flaw = stanza_flaw(item->st);
+    if (flaw)
+        work_reject(&w, SE_BAD_REQUEST, flaw);
+    else if (item->st->kind == STANZA_MESSAGE)
+        out_message(&w, item->seq);
+    else if (item->st->kind == STANZA_PRESENCE)
+        out_presence(&w);
+    else if (out_iq(&w, item->seq))
+        return;
     work_finish_out(&w, item->seq);
     if (s->announced)
         tell_available(e, s);
 }
 
 /* ---- a stanza from elsewhere ---- */
-
-static void in_message(struct work *w)
-{
-    enum hook_result result;
-    HOST_CHAIN(result, w->host, message_in, w);
-    (void)result;
-}
 
 /* Whether a hook has dealt with it. */
 static bool intercepted(struct work *w)
@@ -153,24 +141,25 @@ static bool intercepted(struct work *w)
     return result != HOOK_CONTINUE;
 }
 
+/* True if an aside handler has taken the work over. */
 static bool in_iq(struct work *w)
 {
     bool request = w->st->type == TYPE_GET || w->st->type == TYPE_SET;
     if (request && intercepted(w))
         return false;
-    if (!w->account->exists) {
-        work_reject(w, SE_SERVICE_UNAVAILABLE, NULL);
-        return false;
-    }
-    if (!jid_is_bare(w->to)) {
-        struct session *s = entity_session(w->account, jid_resource(w->to));
-        if (s && session_connected(s))
+    struct session *s;
+    switch (w->delivery) {
+    case DELIVER_RESOURCE: /* a hook may have waited: it may have gone meanwhile */
+        s = delivery_addressed(w->account, w->to);
+        if (s)
             work_send(w, s, w->st);
         else if (request)
             work_reject(w, SE_SERVICE_UNAVAILABLE, NULL);
         return false;
+    case DELIVER_ACCOUNT: return work_iq(w, IQ_ACCOUNT, false, 0);
+    case DELIVER_REFUSED: work_reject(w, SE_SERVICE_UNAVAILABLE, NULL); return false;
+    default: return false;
     }
-    return request && work_iq(w, IQ_ACCOUNT, false, 0);
 }
 
 #ifdef FAULT_TORN
@@ -191,20 +180,22 @@ static void handle_in(struct entity *e, struct item *item)
         return;
 #endif
     struct work w = work_of(e, item, item->st->from);
+    enum hook_result result;
     w.to = item->to ? item->to : item->st->to;
     w.receipt = item->receipt;
+    w.delivery = delivery_for(item->st, e, w.to);
     if (item->st->kind == STANZA_IQ) {
         if (in_iq(&w))
             return;
     } else if (!e->exists) {
-        if (item->st->kind == STANZA_MESSAGE)
+        if (w.delivery == DELIVER_REFUSED)
             work_reject(&w, SE_SERVICE_UNAVAILABLE, NULL);
-    } else if (item->st->kind == STANZA_MESSAGE) {
-        in_message(&w);
     } else {
-        enum hook_result result;
-        HOST_CHAIN(result, w.host, presence_in, &w);
-        (void)result;
+        if (item->st->kind == STANZA_MESSAGE)
+            HOST_CHAIN(result, w.host, message_in, &w);
+        else
+            HOST_CHAIN(result, w.host, presence_in, &w);
+        (void)result; /* a refusal stands in `w` */
     }
     work_finish_in(&w);
 }

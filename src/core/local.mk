@@ -16,6 +16,7 @@ libcore_la_SOURCES = \
 	src/core/config_read.c src/core/config_read.h \
 	src/core/config_schema.c src/core/config_schema.h \
 	src/core/contact.c src/core/contact.h \
+	src/core/delivery.c src/core/delivery.h \
 	src/core/directory.c src/core/directory.h \
 	src/core/entity.c src/core/entity.h src/core/entity_life.h \
 	src/core/entity_load.c \

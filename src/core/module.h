@@ -10,6 +10,7 @@
 #include "core/account.h"
 #include "core/admin.h"
 #include "core/contact.h"
+#include "core/delivery.h"
 #include "core/directory.h"
 #include "core/hook.h"
 #include "core/host.h"

@@ -173,12 +173,11 @@ void route(struct stanza *st, const struct receipt *r)
         refuse(st, r, SE_REMOTE_SERVER_NOT_FOUND, "this server does not talk to other servers yet");
         return;
     }
-    if (!jid_has_node(to)) { /* requests to a host are answered where they come from */
-        if (st->kind == STANZA_PRESENCE)
-            receipt_answer(r ? r : &(struct receipt){0}, RECEIPT_HANDED, SE_UNDEFINED_CONDITION,
-                           NULL);
-        else
+    if (!jid_has_node(to)) { /* clients' requests to a host are answered where they come from */
+        if (delivery_to_host(st) == DELIVER_REFUSED)
             refuse(st, r, SE_SERVICE_UNAVAILABLE, NULL);
+        else if (r)
+            receipt_answer(r, RECEIPT_HANDED, SE_UNDEFINED_CONDITION, NULL);
         return;
     }
     send_item(item_for(st, r), to);

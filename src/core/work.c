@@ -36,8 +36,8 @@ void work_write(struct work *w, const struct store_stmt *stmt, struct store_args
     store_write(stmt, w->account->owner, args, write_done, w->entry);
 }
 
-/* A delivery that waits in the ledger. */
-struct delivery {
+/* A stanza that waits in the ledger. */
+struct sending {
     struct effect effect;
     uint64_t session; /* 0: route */
     struct stanza *st;
@@ -63,9 +63,9 @@ static void never_sent(const struct receipt *r)
         receipt_done(s, r->seq);
 }
 
-static void delivery_run(struct effect *effect, int result)
+static void sending_run(struct effect *effect, int result)
 {
-    struct delivery *d = CONTAINER_OF(effect, struct delivery, effect);
+    struct sending *d = CONTAINER_OF(effect, struct sending, effect);
     if (result == 0)
         deliver(d->session, d->st, &d->receipt);
     else
@@ -93,8 +93,8 @@ static void deliver_or_wait(struct work *w, uint64_t session, struct stanza *st,
         deliver(session, st, r);
         return;
     }
-    struct delivery *d = mem_new(struct delivery);
-    d->effect.run = delivery_run;
+    struct sending *d = mem_new(struct sending);
+    d->effect.run = sending_run;
     d->session = session;
     d->st = stanza_ref(st);
     d->receipt = *r;

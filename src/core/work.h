@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/delivery.h"
 #include "core/entity.h"
 #include "core/session.h"
 #include "store/store.h"
@@ -30,7 +31,8 @@ struct work {
     const struct jid *to;    /* the addressee: st->to, or this one of a fan-out */
     struct ledger_entry *entry; /* NULL in aside handlers */
     struct receipt receipt;
-    bool kept;      /* something was or already is stored for this stanza */
+    enum delivery delivery; /* of what came from elsewhere: what is to become of it */
+    bool kept;              /* something was or already is stored for this stanza */
     bool want_copy; /* message_out: call message_kept when the recipient's home has answered */
     bool answered;  /* an IQ handler has answered */
     bool rejected;

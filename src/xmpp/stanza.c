@@ -333,6 +333,22 @@ enum stanza_error stanza_error_of(const struct stanza *st)
     return SE_UNDEFINED_CONDITION;
 }
 
+const char *stanza_flaw(const struct stanza *st)
+{
+    if (st->kind == STANZA_PRESENCE && st->type == TYPE_INVALID)
+        return "there is no such type of presence";
+    if (st->kind != STANZA_IQ)
+        return NULL;
+    if (st->type == TYPE_INVALID)
+        return "the type of an iq is get, set, result or error";
+    if (!st->id)
+        return "an iq has an id";
+    const struct xml_el *child = xml_first(st->el);
+    if ((st->type == TYPE_GET || st->type == TYPE_SET) && (!child || xml_next(child)))
+        return "an iq request has exactly one child element";
+    return NULL;
+}
+
 struct xml_el *st_child(const struct stanza *st, const char *ns, const char *name)
 {
     return xml_child(st->el, ns, name);

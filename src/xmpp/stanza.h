@@ -142,6 +142,11 @@ const char *stanza_error_type(enum stanza_error cond); /* "cancel", "wait", ... 
 /* The condition in an error stanza, SE_UNDEFINED_CONDITION if none is found. */
 enum stanza_error stanza_error_of(const struct stanza *st);
 
+/* The rule of RFC 6120 section 8 or RFC 6121 section 4.7.1 that a stanza breaks, as a text for its
+ * bad-request: an iq or presence of no known type, an iq without an id, a request without exactly
+ * one child. NULL if none. */
+const char *stanza_flaw(const struct stanza *st);
+
 /* Shorthands on st->el. */
 struct xml_el *st_child(const struct stanza *st, const char *ns, const char *name);
 struct xml_el *st_add(struct stanza *st, const char *ns, const char *name);
