@@ -69,7 +69,7 @@ static void describe_host(const struct host *h, struct arena *a, struct xml_el *
 static void describe_account(struct work *w, struct arena *a, struct xml_el *query)
 {
     const struct host *h = w->host;
-    add_identity(a, query, "account", h->conf->anonymous ? "anonymous" : "registered", NULL);
+    add_identity(a, query, "account", w->account->temporary ? "anonymous" : "registered", NULL);
     for (unsigned i = 0; i < h->n_insts; i++)
         add_features(a, query, h->insts[i]->module->account_features);
     HOST_NOTIFY(h, disco_account, w, a, query);

@@ -6,7 +6,9 @@ MODULES = archive auth c2s chat disco last limits offline ping presence private 
 archive_codec = modules/archive/codec.c modules/archive/codec.h
 archive_sources = modules/archive/archive.c modules/archive/archive.h modules/archive/page.c \
 	modules/archive/recent.c modules/archive/recent.h
-auth_sources = modules/auth/auth.c modules/auth/auth.h modules/auth/commands.c modules/auth/sasl.c
+auth_sources = modules/auth/auth.c modules/auth/auth.h modules/auth/commands.c \
+	modules/auth/login.c modules/auth/mech_scram.c modules/auth/mech_simple.c modules/auth/mechanism.c \
+	modules/auth/password.c modules/auth/sasl.c
 presence_sources = modules/presence/presence.c modules/presence/presence.h modules/presence/directed.c \
 	modules/presence/last_seen.c
 roster_sources = modules/roster/roster.c modules/roster/roster.h modules/roster/owed.c \

@@ -247,7 +247,7 @@ static enum hook_result keep(struct module_inst *inst, struct work *w, enum arch
 static enum hook_result archive_judge_out(struct module_inst *inst, struct work *w)
 {
     (void)inst;
-    w->storable = is_storable(w->st);
+    w->storable = is_storable(w->st) && !w->account->temporary;
     /* To oneself: the received copy is the only one. */
     w->want_copy = w->storable && !jid_equal_bare(w->to, w->account->jid);
     return HOOK_CONTINUE;
@@ -266,7 +266,7 @@ static enum hook_result archive_judge_in(struct module_inst *inst, struct work *
 {
     (void)inst;
     strip_forged_ids(w);
-    w->storable = is_storable(w->st);
+    w->storable = is_storable(w->st) && !w->account->temporary;
     return HOOK_CONTINUE;
 }
 

@@ -5,25 +5,26 @@ const struct store_stmt auth_stmts[] = {
         {
             .name = "credential_get",
             .kind = STORE_READ,
-            .params = "ii",
-            .columns = "ibbb",
-            .sql = "SELECT iterations, salt, stored_key, server_key FROM credential "
-                   "WHERE owner = $1 AND hash = $2",
+            .params = "i",
+            .columns = "iibbb",
+            .sql = "SELECT hash, iterations, salt, stored_key, server_key FROM credential "
+                   "WHERE owner = $1",
         },
-    [Q_CREDENTIAL_SET] =
-        {
-            .name = "credential_set",
-            .kind = STORE_WRITE,
-            .params = "iiibbbi",
-            .columns = "",
-            .sql = "INSERT INTO credential "
-                   "(owner, hash, iterations, salt, stored_key, server_key, ver) "
-                   "VALUES ($1, $2, $3, $4, $5, $6, $7) "
-                   "ON CONFLICT (owner, hash) DO UPDATE SET iterations = excluded.iterations, "
-                   "salt = excluded.salt, stored_key = excluded.stored_key, "
-                   "server_key = excluded.server_key, ver = excluded.ver "
-                   "WHERE credential.ver < excluded.ver",
-        },
+    [Q_CREDENTIAL_SET] = /* all of a password's keys or none; `hash` is enum scram_hash */
+    {
+        .name = "credential_set",
+        .kind = STORE_WRITE,
+        .params = "iiibbbbbbbbb",
+        .columns = "",
+        .sql = "INSERT INTO credential "
+               "(owner, hash, iterations, salt, stored_key, server_key, ver) "
+               "VALUES ($1, 0, $2, $4, $5, $6, $3), ($1, 1, $2, $7, $8, $9, $3), "
+               "($1, 2, $2, $10, $11, $12, $3) "
+               "ON CONFLICT (owner, hash) DO UPDATE SET iterations = excluded.iterations, "
+               "salt = excluded.salt, stored_key = excluded.stored_key, "
+               "server_key = excluded.server_key, ver = excluded.ver "
+               "WHERE credential.ver < excluded.ver",
+    },
     [Q_CREDENTIAL_DELETE] =
         {
             .name = "credential_delete",
@@ -44,41 +45,6 @@ static const struct store_migration migrations[] = {
     },
 };
 
-/* Copies a key column; false if it does not have the size it must have. */
-static bool read_key(const struct store_rows *rows, unsigned col, unsigned char *out, size_t size)
-{
-    size_t len;
-    const void *p = store_blob(rows, 0, col, &len);
-    if (len != size)
-        return false;
-    memcpy(out, p, size);
-    return true;
-}
-
-int auth_read_keys(uint64_t owner, enum scram_hash hash, struct scram_keys *keys, bool *found)
-{
-    struct store_rows *rows;
-    int result =
-        store_query(&auth_stmts[Q_CREDENTIAL_GET], STORE_ARGS(SV_INT(owner), SV_INT(hash)), &rows);
-    *found = false;
-    if (result < 0)
-        return result;
-    if (store_rows_count(rows) > 0) {
-        size_t salt_len;
-        const void *salt = store_blob(rows, 0, 1, &salt_len);
-        size_t size = scram_hash_size(hash);
-        keys->iterations = (uint32_t)store_int(rows, 0, 0);
-        if (salt_len <= sizeof(keys->salt)) {
-            memcpy(keys->salt, salt, salt_len);
-            keys->salt_len = salt_len;
-            *found = read_key(rows, 2, keys->stored_key, size) &&
-                     read_key(rows, 3, keys->server_key, size);
-        }
-    }
-    store_rows_free(&rows);
-    return 0;
-}
-
 static void auth_account_removed(struct module_inst *inst, struct work *w)
 {
     (void)inst;
@@ -87,21 +53,49 @@ static void auth_account_removed(struct module_inst *inst, struct work *w)
 
 static const struct option auth_options[] = {
     OPTION_INT_AT(struct auth_conf, iterations, "10000", 4096, 1000000, .reloadable = true,
-                  .help = "SCRAM iterations of new passwords: more slow down guessing and logins"),
+                  .help = "SCRAM iterations of new passwords: more slow down guessing and logins. "
+                          "Once there are accounts, a change tells them from names that do not "
+                          "exist until all have a new password."),
+    OPTION_LIST_AT(struct auth_conf, mechanisms, NULL,
+                   .help = "The SASL mechanisms that are offered, where they can be, instead of "
+                           "all: EXTERNAL, SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1 (each with "
+                           "its -PLUS), PLAIN, ANONYMOUS."),
+    OPTION_INT_AT(struct auth_conf, failures_per_both, "10", 1, 1000000, .reloadable = true,
+                  .help = "Failed logins for one account from one address within failures_window; "
+                          "more are refused for now. An IPv6 /64 counts as one address."),
+    OPTION_INT_AT(struct auth_conf, failures_per_address, "50", 1, 1000000, .reloadable = true,
+                  .help = "The same from one address for any account, except one that has logged "
+                          "in from there lately."),
+    OPTION_INT_AT(struct auth_conf, failures_per_account, "100", 1, 1000000, .reloadable = true,
+                  .help = "The same for one account from anywhere, except where it has logged in "
+                          "from lately."),
+    OPTION_DURATION_AT(struct auth_conf, failures_window, "10m", CLOCK_SEC, 86400 * CLOCK_SEC,
+                       .reloadable = true,
+                       .help = "How long it takes until that many failed logins are forgotten."),
     {0},
 };
+
+static int auth_start(struct module_inst *inst, struct err *e)
+{
+    return mechanism_check(inst, e);
+}
 
 JACKDAW_MODULE(auth) = {
     JACKDAW_MODULE_HEAD,
     .name = "auth",
-    .summary = "Authentication with SCRAM; accounts and passwords",
+    .summary = "Authentication with SASL; accounts and passwords",
     .standard = true,
-    .xeps = (const struct module_xep[]){{"0440", "0.4.2", ""}, {0}},
+    .xeps = (const struct module_xep[]){{"0175", "1.2", ""},
+                                        {"0178", "1.2", "clients"},
+                                        {"0440", "1.0.0", ""},
+                                        {"0474", "0.5.0", ""},
+                                        {0}},
     .options = auth_options,
     .conf_size = sizeof(struct auth_conf),
     .hooks =
         (const struct hook_entry[]){
-            HOOK_AT(stream_features, PHASE_MAIN, auth_features),
+            HOOK_AT(stream_features, PHASE_MAIN, mechanism_features),
+            HOOK_AT(password_set, PHASE_MAIN, auth_password_set),
             HOOK_AT(account_removed, PHASE_STORE, auth_account_removed),
             HOOK_END,
         },
@@ -111,4 +105,5 @@ JACKDAW_MODULE(auth) = {
     .migrations = migrations,
     .n_migrations = ARRAY_LEN(migrations),
     .commands = auth_commands,
+    .start = auth_start,
 };

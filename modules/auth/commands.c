@@ -1,52 +1,19 @@
 /* jackdawctl user add | delete | password | list */
 #include "auth.h"
 
-#define SALT_LEN 16
 #define LIST_PAGE 500
-#define PASSWORD_MAX 1024
 
-/* A derivation for the offload pool; freed by whoever comes last. */
-struct derivation {
-    char password[PASSWORD_MAX];
-    uint32_t iterations;
-    struct scram_keys keys;
-};
-
-static void derivation_free(void *ptr)
-{
-    mem_clear(ptr, sizeof(struct derivation));
-    free(ptr);
-}
-
-static void derive(void *ptr)
-{
-    struct derivation *d = ptr;
-    unsigned char salt[SALT_LEN];
-    mem_random(salt, sizeof(salt));
-    scram_derive(SCRAM_SHA256, d->password, salt, sizeof(salt), d->iterations, &d->keys);
-}
-
-/* Prepares the password and derives keys from it. NULL and call->error. */
+/* Keys of the call's password. NULL and call->error. */
 static struct derivation *derive_keys(struct module_inst *inst, struct admin_call *call)
 {
-    const struct auth_conf *conf = inst->conf;
-    const char *password = admin_arg_str(call, "--password");
-    struct derivation *d = mem_new(struct derivation);
-    d->iterations = (uint32_t)conf->iterations;
-    if (!password || !*password ||
-        !saslprep(password, strlen(password), d->password, sizeof(d->password))) {
+    int result;
+    struct derivation *d = auth_derive(inst, admin_arg_str(call, "--password"), &result);
+    if (result == 1)
         err_set(&call->error, "this password cannot be used: it is empty, too long, or holds "
                               "characters that cannot be typed everywhere");
-        derivation_free(d);
-        return NULL;
-    }
-    int result = offload_run(derive, d, derivation_free);
-    if (result == 0)
-        return d;
-    err_set(&call->error, "too much to do right now, try again");
-    if (result == OFFLOAD_FULL) /* not queued: still ours */
-        derivation_free(d);
-    return NULL;
+    else if (!d)
+        err_set(&call->error, "too much to do right now, try again");
+    return d;
 }
 
 /* A bare JID of one of our hosts, the caller's. NULL and call->error. */
@@ -67,27 +34,16 @@ static struct jid *account_jid(struct admin_call *call, const char *text)
 
 /* What a call into an account needs. */
 struct change {
-    const struct scram_keys *keys;
+    const struct derivation *keys;
     bool create;
 };
-
-static int store_keys(struct work *w, const struct scram_keys *k)
-{
-    size_t size = scram_hash_size(SCRAM_SHA256);
-    return store_write_wait(&auth_stmts[Q_CREDENTIAL_SET], w->account->owner,
-                            STORE_ARGS(SV_INT(w->account->owner), SV_INT(SCRAM_SHA256),
-                                       SV_INT(k->iterations), SV_BLOB(k->salt, k->salt_len),
-                                       SV_BLOB(k->stored_key, size), SV_BLOB(k->server_key, size),
-                                       SV_INT(clock_wall())),
-                            NULL);
-}
 
 /* Whether the store failed between making the account and keeping its keys. */
 static bool is_half_made(struct work *w)
 {
-    struct scram_keys keys;
-    bool found = false;
-    int result = auth_read_keys(w->account->owner, SCRAM_SHA256, &keys, &found);
+    struct auth_keys keys;
+    int result = auth_read_keys(w->account->owner, &keys);
+    bool found = auth_has_keys(&keys);
     mem_clear(&keys, sizeof(keys));
     return result == 0 && !found;
 }
@@ -96,6 +52,8 @@ static bool is_half_made(struct work *w)
 static int apply_change(struct work *w, void *arg)
 {
     const struct change *c = arg;
+    if (w->account->temporary)
+        return 1;
     if (c->create) {
         int result = account_create(w);
         if (result == 1 && is_half_made(w))
@@ -105,7 +63,7 @@ static int apply_change(struct work *w, void *arg)
     } else if (!w->account->exists) {
         return 1;
     }
-    int result = store_keys(w, c->keys);
+    int result = auth_store(w, c->keys);
     if (result == 0 && !c->create)
         account_close_sessions(w, "the password has been changed");
     return result;
@@ -144,10 +102,10 @@ static int user_add_one(struct module_inst *inst, struct admin_call *call, const
     else
         d = derive_keys(inst, call);
     if (d) {
-        struct change c = {.keys = &d->keys, .create = true};
+        struct change c = {.keys = d, .create = true};
         result = report(call, j->s, account_do(j, apply_change, &c),
                         "exists already; 'jackdawctl user password' changes its password");
-        derivation_free(d);
+        auth_derivation_free(d);
     }
     jid_free(&j);
     return result;
@@ -176,10 +134,10 @@ static int user_password(struct module_inst *inst, struct admin_call *call)
     int result = -1;
     struct derivation *d = derive_keys(inst, call);
     if (d) {
-        struct change c = {.keys = &d->keys};
+        struct change c = {.keys = d};
         result = report(call, j->s, account_do(j, apply_change, &c),
                         "does not exist; see 'jackdawctl user list'");
-        derivation_free(d);
+        auth_derivation_free(d);
     }
     if (result == 0)
         call->result = json_pack("{s:s}", "changed", j->s);

@@ -258,7 +258,7 @@ JACKDAW_MODULE(roster) = {
     .iqs =
         (const struct iq_entry[]){
             {NS_ROSTER, A_query, TYPE_GET, IQ_ACCOUNT, IQ_OWN, IQ_ORDERED, roster_get},
-            {NS_ROSTER, A_query, TYPE_SET, IQ_ACCOUNT, IQ_OWN, IQ_ORDERED, roster_set},
+            {NS_ROSTER, A_query, TYPE_SET, IQ_ACCOUNT, IQ_OWN, IQ_STORES, roster_set},
             {0},
         },
     .host_features = (const char *const[]){NS_ROSTER, NULL},

@@ -12,5 +12,6 @@ libbase_la_SOURCES = \
 	src/base/mem.c src/base/mem.h \
 	src/base/quota.c src/base/quota.h \
 	src/base/strbuf.c src/base/strbuf.h \
-	src/base/suggest.c src/base/suggest.h
+	src/base/suggest.c src/base/suggest.h \
+	src/base/throttle.c src/base/throttle.h
 libbase_la_LIBADD = $(SYSTEMD_LIBS)

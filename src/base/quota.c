@@ -1,6 +1,8 @@
 #include "base/quota.h"
 
+#include <arpa/inet.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <uthash.h>
 
 #include "base/hash.h"
@@ -26,6 +28,17 @@ static struct shard *find(const char *name, struct count **c)
     pthread_mutex_lock(&s->lock);
     HASH_FIND_STR(s->counts, name, *c);
     return s;
+}
+
+void quota_network(const char *address, char out[QUOTA_NETWORK_MAX])
+{
+    struct in6_addr a;
+    if (inet_pton(AF_INET6, address, &a) == 1) {
+        memset(a.s6_addr + 8, 0, 8);
+        inet_ntop(AF_INET6, &a, out, QUOTA_NETWORK_MAX);
+    } else {
+        snprintf(out, QUOTA_NETWORK_MAX, "%s", address);
+    }
 }
 
 bool quota_take(const char *name, int64_t max)

@@ -8,6 +8,11 @@
 
 #include "base/macros.h"
 
+#define QUOTA_NETWORK_MAX 64
+/* Whom an address counts for: itself, or the network of an IPv6 address, since whoever has one of
+ * these has all 2^64 of it. What is no address is copied. */
+void quota_network(const char *address, char out[QUOTA_NETWORK_MAX]);
+
 /* Takes one of at most `max` places under `name` ("conn 192.0.2.1"). False if all are taken. */
 MUST_CHECK bool quota_take(const char *name, int64_t max);
 

@@ -2,6 +2,7 @@
 
 #include "core/account.h"
 #include "core/entity_life.h"
+#include "core/home.h"
 #include "core/host.h"
 #include "core/module.h"
 #include "core/session_life.h"
@@ -91,6 +92,7 @@ const struct store_migration account_migrations[] = {
 const size_t account_n_migrations = ARRAY_LEN(account_migrations);
 
 #define NODE_MAX 1024
+#define TEMPORARY_OWNERS ((uint64_t)1 << 62) /* beyond what the store ever gives */
 
 /* The node of a bare JID as a string. */
 static const char *node_of(const struct jid *bare, char out[NODE_MAX])
@@ -150,6 +152,21 @@ int account_create(struct work *w)
     e->exists = true;
     store_rows_free(&rows);
     return 0;
+}
+
+void account_make_temporary(struct entity *e)
+{
+    INVARIANT(!e->exists && !e->n_sessions);
+    e->owner = TEMPORARY_OWNERS + home_new_id(home_self());
+    e->exists = e->temporary = true;
+}
+
+int account_set_password(struct work *w, const char *password)
+{
+    struct password_change change = {.password = password, .result = 1};
+    if (!w->account->temporary)
+        HOST_NOTIFY(w->host, password_set, w, &change);
+    return change.result;
 }
 
 void account_close_sessions(struct work *w, const char *why)
@@ -250,6 +267,10 @@ int account_delete(struct work *w)
     struct entity *e = w->account;
     if (!e->exists)
         return 1;
+    if (e->temporary) {
+        account_close_sessions(w, "the account has been removed");
+        return 0;
+    }
     char node[NODE_MAX];
     int result = store_write_wait(
         &account_stmts[Q_MARK], e->owner,

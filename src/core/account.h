@@ -8,6 +8,7 @@
 #include "base/macros.h"
 #include "store/store.h"
 
+struct entity;
 struct jid;
 struct work;
 
@@ -30,6 +31,16 @@ MUST_CHECK int account_create(struct work *w) MAY_YIELD;
  * contacts have been told its name is free; account_do() returns then. 0, 1 if there is no such
  * account. */
 MUST_CHECK int account_delete(struct work *w) MAY_YIELD;
+
+/* In its ordered fiber: makes the entity, which does not exist, a temporary account until its
+ * session ends. What others write for it (work_write) is dropped; what it asks to be stored
+ * (IQ_STORES) and subscriptions are refused. */
+void account_make_temporary(struct entity *e);
+
+/* In the account's ordered handler: gives it this password (hook password_set), which ends no
+ * session. Waits for the commit. 0, 1 if nobody can keep passwords here or this one cannot be used:
+ * it is empty, too long, or holds what SASLprep prohibits; negative as above, or OFFLOAD_FULL. */
+MUST_CHECK int account_set_password(struct work *w, const char *password) MAY_YIELD;
 
 /* Ends every session of the account with a stream error; whoever is about to log in must connect
  * anew. After a password change. */

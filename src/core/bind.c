@@ -99,8 +99,10 @@ void bind_handle(struct entity *e, struct item *item)
     struct stream *s = stream_find(item->stream);
     if (!s)
         return;
-    if (!e->exists) {
-        stream_close(s, STREAM_NOT_AUTHORIZED, "the account has been removed");
+    bool temporary = stream_is_temporary(s);
+    if (e->exists == temporary) {
+        stream_close(s, STREAM_NOT_AUTHORIZED,
+                     temporary ? "log in again" : "the account has been removed");
         return;
     }
     if (stream_since(s) <= e->revoked) { /* perhaps by what is no longer its password */
@@ -121,6 +123,8 @@ void bind_handle(struct entity *e, struct item *item)
         stream_bind_failed(s, item->st, SE_RESOURCE_CONSTRAINT, "too many resources are bound");
         return;
     }
+    if (temporary)
+        account_make_temporary(e);
     struct session *session = session_new(e, s, resource);
     stream_bound(s, session, item->st);
     struct work w = {

@@ -85,7 +85,7 @@ void entity_forget(struct entity *e)
 {
     slots_free(e);
     e->owner = 0;
-    e->exists = e->leaving = false;
+    e->exists = e->leaving = e->temporary = false;
 }
 
 static void leave_idle(struct home *h, struct entity *e)

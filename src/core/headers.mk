@@ -12,7 +12,9 @@ basehdr_HEADERS = \
 	src/base/log.h \
 	src/base/macros.h \
 	src/base/mem.h \
-	src/base/strbuf.h
+	src/base/quota.h \
+	src/base/strbuf.h \
+	src/base/throttle.h
 loophdrdir = $(pkgincludedir)/loop
 loophdr_HEADERS = \
 	src/loop/fiber.h \
@@ -32,6 +34,7 @@ xmpphdr_HEADERS = \
 	src/xmpp/caps.h \
 	src/xmpp/form.h \
 	src/xmpp/jid.h \
+	src/xmpp/plain.h \
 	src/xmpp/scram.h \
 	src/xmpp/stanza.h \
 	src/xmpp/stream_error.h

@@ -17,6 +17,12 @@ struct stream;
 struct work;
 struct xml_el;
 
+/* What is asked of the hook password_set. */
+struct password_change {
+    const char *password; /* as it was typed */
+    int result;           /* of account_set_password() */
+};
+
 enum hook_phase {
     PHASE_GUARD,   /* refuse what may not be */
     PHASE_REWRITE, /* stamp, strip, complete */
@@ -53,8 +59,11 @@ enum hook_result {
  * Accounts:
  *   contact_told       a contact's home has dealt with what w->contact was told about w->about, or
  *                      refused it (w->rejected, w->error); must not yield
+ *   password_set       the account gets this password: keeps what is needed of it, sets the
+ *                      result; ordered, may yield
  *   account_removed    its rows are to be deleted (with work_write); perhaps not for the first
- * time, if the server ended meanwhile Streams, on the stream's worker, not in a fiber:
+ *                      time, if the server ended meanwhile
+ * Streams, on the stream's worker, not in a fiber:
  *   stream_features    add children to <stream:features/>
  *   stream_silent      nothing was heard for limits.ping_after: ask something that must be
  *                      answered, and return HOOK_HANDLED; without an answer it is closed
@@ -75,6 +84,7 @@ enum hook_result {
     NOTIFY(session_closed, struct work *w)                                                         \
     NOTIFY(session_available, struct work *w)                                                      \
     NOTIFY(contact_told, struct work *w)                                                           \
+    NOTIFY(password_set, struct work *w, struct password_change *change)                           \
     NOTIFY(account_removed, struct work *w)                                                        \
     GATHER(stream_features, struct stream *s, struct xml_el *features)                             \
     CHAIN(stream_silent, struct stream *s)                                                         \

@@ -89,6 +89,10 @@ bool work_iq(struct work *w, unsigned scope, bool out, uint64_t seq)
         work_reject(w, SE_SERVICE_UNAVAILABLE, NULL);
         return false;
     }
+    if (entry->mode == IQ_STORES && w->account->temporary) {
+        work_reject(w, SE_NOT_ALLOWED, "nothing is stored for an anonymous user");
+        return false;
+    }
     if (entry->mode == IQ_ASIDE)
         return aside_start(w, entry, inst, child, out, seq);
     run_entry(entry, inst, w, child);

@@ -10,6 +10,7 @@
 #include "core/bind.h"
 #include "core/call.h"
 #include "core/delivery.h"
+#include "core/entity_life.h"
 #include "core/hook.h"
 #include "core/host.h"
 #include "core/module.h"
@@ -74,6 +75,11 @@ static void out_message(struct work *w, uint64_t seq)
 static void out_presence(struct work *w)
 {
     enum hook_result result;
+    bool subscription = w->st->type >= TYPE_SUBSCRIBE && w->st->type <= TYPE_UNSUBSCRIBED;
+    if (subscription && w->account->temporary) { /* it would outlive the account (XEP-0175) */
+        work_reject(w, SE_NOT_ALLOWED, "an anonymous user has no contacts");
+        return;
+    }
     HOST_CHAIN(result, w->host, presence_out, w);
     (void)result; /* a refusal stands in `w` */
 }
@@ -237,6 +243,8 @@ void session_end(struct entity *e, struct session *s)
     };
     HOST_NOTIFY(w.host, session_closed, &w);
     session_close(s);
+    if (e->temporary)
+        entity_forget(e);
     ledger_close(w.entry);
 }
 

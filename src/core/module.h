@@ -7,6 +7,8 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/quota.h"
+#include "base/throttle.h"
 #include "core/account.h"
 #include "core/admin.h"
 #include "core/contact.h"
@@ -24,6 +26,7 @@
 #include "xml/writer.h"
 #include "xmpp/caps.h"
 #include "xmpp/form.h"
+#include "xmpp/plain.h"
 #include "xmpp/scram.h"
 #include "xmpp/stanza.h"
 
@@ -50,6 +53,7 @@ enum iq_access {
 };
 enum iq_mode {
     IQ_ORDERED, /* may change state; may wait only for the store and the offload pool */
+    IQ_STORES,  /* the same, to keep something for good: refused to temporary accounts */
     IQ_ASIDE,   /* in a fiber of its own; changes nothing */
 };
 /* Answers with work_answer() or work_reject(); doing neither is a bug that answers

@@ -1,7 +1,5 @@
 #include "core/stream.h"
 
-#include <arpa/inet.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -544,24 +542,11 @@ void streams_close_all(enum stream_error err)
     }
 }
 
-/* Whom a connection counts for: its address, or the network of an IPv6 address, since whoever has
- * one of these has all 2^64 of it. */
-static void quota_name(const char *address, char *out, size_t size)
-{
-    struct in6_addr a;
-    char network[INET6_ADDRSTRLEN];
-    if (inet_pton(AF_INET6, address, &a) == 1) {
-        memset(a.s6_addr + 8, 0, 8);
-        inet_ntop(AF_INET6, &a, network, sizeof(network));
-        address = network;
-    }
-    snprintf(out, size, "connection %s", address);
-}
-
 static bool take_quota(struct stream *s)
 {
-    char name[128];
-    quota_name(conn_peer_address(s->conn), name, sizeof(name));
+    char network[QUOTA_NETWORK_MAX], name[128];
+    quota_network(conn_peer_address(s->conn), network);
+    snprintf(name, sizeof(name), "connection %s", network);
     if (!quota_take(name, server.config->limits.connections_per_address))
         return false;
     s->quota = mem_strdup(name);
@@ -664,6 +649,16 @@ void stream_authenticated(struct stream *s, const struct jid *bare, struct stanz
     s->busy = true; /* until it has arrived */
     s->turn.run = depart;
     worker_at_turn_end(home_self()->worker, &s->turn);
+}
+
+void stream_make_temporary(struct stream *s)
+{
+    s->temporary = true;
+}
+
+bool stream_is_temporary(const struct stream *s)
+{
+    return s->temporary;
 }
 
 void stream_auth_failed(struct stream *s)

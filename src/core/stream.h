@@ -63,6 +63,11 @@ void stream_close(struct stream *s, enum stream_error err, const char *text);
  * its any more. */
 void stream_authenticated(struct stream *s, const struct jid *bare, struct stanza *success);
 
+/* Before stream_authenticated(): there is no such account, and it is to be a temporary one that is
+ * made when the stream binds (account_make_temporary()). */
+void stream_make_temporary(struct stream *s);
+bool stream_is_temporary(const struct stream *s);
+
 /* A login failed; closes the stream (policy-violation) after limits.login_failures. */
 void stream_auth_failed(struct stream *s);
 

@@ -177,7 +177,8 @@ static void nonza_fiber(void *arg)
     struct nonza_run *run = arg;
     struct stream *s = run->stream;
     fiber_set_deadline(clock_mono() + server.config->limits.stanza_deadline);
-    run->entry->fn(run->inst, s, run->st);
+    if (!s->ended) /* since the fiber was asked for */
+        run->entry->fn(run->inst, s, run->st);
     stanza_unref(&run->st);
     free(run);
     bool moving = s->phase == STREAM_MOVING;

@@ -36,6 +36,7 @@ struct stream {
     bool close_seen; /* the peer's </stream:stream>, the end of its bytes or a mistake of its */
     bool header_sent;
     bool ended;
+    bool temporary;            /* its account exists only for it */
     enum stream_error refusal; /* the peer's mistake, told when what came before is answered */
     const char *refusal_text;  /* a literal or NULL */
     unsigned failures;         /* of authentication */

@@ -31,6 +31,8 @@ static void write_done(void *entry, int result)
 void work_write(struct work *w, const struct store_stmt *stmt, struct store_args args)
 {
     INVARIANT(w->entry);
+    if (UNLIKELY(w->account->temporary))
+        return;
     w->kept = true;
     ledger_write_begin(w->entry);
     store_write(stmt, w->account->owner, args, write_done, w->entry);

@@ -35,6 +35,7 @@ struct scram {
     const char *nonce; /* the client's, then both */
     const char *server_nonce;
     const char *server_first;
+    const char *offer; /* in base64, hashed; NULL if not asked for */
     struct scram_keys keys;
     char server_final[2 + BASE64_SIZE(SCRAM_KEY_MAX)];
 };
@@ -136,6 +137,16 @@ void scram_fake_keys(enum scram_hash h, const char *user, const unsigned char se
     fake(h, "server", user, secret, out->server_key);
 }
 
+static const char *hash_offer(struct scram *s, const char *offer)
+{
+    unsigned char hash[SCRAM_KEY_MAX];
+    size_t size = hashes[s->hash].size;
+    char *out = arena_alloc(s->arena, BASE64_SIZE(size));
+    digest(s->hash, (const unsigned char *)offer, strlen(offer), hash);
+    base64_encode(hash, size, out, BASE64_SIZE(size));
+    return out;
+}
+
 struct scram *scram_new(const struct scram_conf *conf)
 {
     struct scram *s = mem_new(struct scram);
@@ -144,6 +155,7 @@ struct scram *scram_new(const struct scram_conf *conf)
     s->plus = conf->plus;
     s->plus_offered = conf->plus_offered;
     s->user = s->authzid = "";
+    s->offer = conf->offer ? hash_offer(s, conf->offer) : NULL;
     for (unsigned i = 0; i < SCRAM_BINDINGS; i++) {
         s->bindings[i] = conf->bindings[i];
         if (s->bindings[i].name)
@@ -309,7 +321,8 @@ const char *scram_challenge(struct scram *s, const struct scram_keys *keys)
     s->nonce = arena_printf(s->arena, "%s%s", s->nonce, s->server_nonce);
     s->server_nonce = NULL;
     base64_encode(keys->salt, keys->salt_len, salt, sizeof(salt));
-    s->server_first = arena_printf(s->arena, "r=%s,s=%s,i=%u", s->nonce, salt, keys->iterations);
+    s->server_first = arena_printf(s->arena, "r=%s,s=%s,i=%u%s%s", s->nonce, salt, keys->iterations,
+                                   s->offer ? ",h=" : "", s->offer ? s->offer : "");
     return s->server_first;
 }
 

@@ -1,4 +1,4 @@
-/* SCRAM, the server's side (RFC 5802, 7677, 9266). Pure: no I/O, no store. */
+/* SCRAM, the server's side (RFC 5802, 7677, 9266, XEP-0474). Pure: no I/O, no store. */
 #ifndef JACKDAW_XMPP_SCRAM_H
 #define JACKDAW_XMPP_SCRAM_H
 
@@ -41,7 +41,7 @@ void scram_fake_keys(enum scram_hash h, const char *user, const unsigned char se
 
 /* One exchange: scram_new, _first, _challenge, _final, _free. */
 struct scram;
-#define SCRAM_BINDINGS 2
+#define SCRAM_BINDINGS 3
 #define SCRAM_BINDING_MAX 64
 /* A channel binding: what both ends of the TLS connection know and nobody between them. */
 struct scram_binding {
@@ -54,6 +54,7 @@ struct scram_conf {
     bool plus;         /* the -PLUS mechanism was chosen */
     bool plus_offered; /* we advertised a -PLUS mechanism: gs2 flag "y" is then a downgrade */
     struct scram_binding bindings[SCRAM_BINDINGS]; /* of which the client names one */
+    const char *offer; /* what was offered, as XEP-0474 section 5.1 hashes it; NULL: no hash */
 };
 /* Everything in `conf` is copied. */
 struct scram *scram_new(const struct scram_conf *conf);

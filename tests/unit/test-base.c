@@ -8,7 +8,9 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/mem.h"
+#include "base/quota.h"
 #include "base/strbuf.h"
+#include "base/throttle.h"
 
 START_TEST(arena_keeps_what_it_gave)
 {
@@ -114,6 +116,77 @@ START_TEST(secrets_compare_and_clear)
 }
 END_TEST
 
+START_TEST(an_ipv6_network_counts_as_one)
+{
+    static const char *const pairs[][2] = {
+        {"192.0.2.1", "192.0.2.1"},
+        {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"},
+        {"2001:db8:1:2::1", "2001:db8:1:2::"},
+        {"2001:db8:1:3::1", "2001:db8:1:3::"},
+        {"::1", "::"},
+        {"", ""},
+    };
+    char network[QUOTA_NETWORK_MAX];
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+        quota_network(pairs[i][0], network);
+        ck_assert_str_eq(network, pairs[i][1]);
+    }
+}
+END_TEST
+
+START_TEST(throttles_fill_up)
+{
+    static const struct throttle_rate rate = {3, 1000 * CLOCK_SEC};
+    uint64_t a = throttle_key("x", "a", ""), b = throttle_key("x", "", "a");
+    ck_assert_uint_ne(a, b);
+    ck_assert_uint_ne(a, throttle_key("y", "a", ""));
+    for (int i = 0; i < 3; i++) {
+        ck_assert(!throttle_full(THROTTLE_FAILURES, a, &rate));
+        throttle_add(THROTTLE_FAILURES, a, &rate);
+    }
+    ck_assert(throttle_full(THROTTLE_FAILURES, a, &rate));
+    ck_assert(!throttle_full(THROTTLE_FAILURES, b, &rate));
+    ck_assert(!throttle_full(THROTTLE_SUCCESSES, a, &rate));
+    throttle_forget(THROTTLE_FAILURES, a);
+    ck_assert(!throttle_full(THROTTLE_FAILURES, a, &rate));
+    throttle_forget(THROTTLE_FAILURES, b); /* is not there */
+}
+END_TEST
+
+static void wait_until(int64_t time)
+{
+    while (clock_mono() < time)
+        ; /* a fraction of a second, of which the test depends on no part */
+}
+
+START_TEST(throttles_forget)
+{
+    static const struct throttle_rate rate = {2, 20 * CLOCK_MS};
+    uint64_t key = throttle_key("forget", "", "");
+    throttle_add(THROTTLE_FAILURES, key, &rate);
+    for (int i = 0; i < 100; i++) /* however often: it does not take longer than this */
+        throttle_add(THROTTLE_FAILURES, key, &rate);
+    wait_until(clock_mono() + 2 * rate.window);
+    ck_assert(!throttle_full(THROTTLE_FAILURES, key, &rate));
+}
+END_TEST
+
+/* Who floods the memory with names does not make it forget what counts most. */
+START_TEST(throttles_keep_what_counts_most)
+{
+    static const struct throttle_rate rate = {10, 1000 * CLOCK_SEC};
+    uint64_t key = throttle_key("victim", "", "");
+    for (int i = 0; i < 10; i++)
+        throttle_add(THROTTLE_FAILURES, key, &rate);
+    for (int i = 0; i < 4 * THROTTLE_SETS * THROTTLE_WAYS; i++) {
+        char name[16];
+        snprintf(name, sizeof(name), "%d", i);
+        throttle_add(THROTTLE_FAILURES, throttle_key("flood", name, ""), &rate);
+    }
+    ck_assert(throttle_full(THROTTLE_FAILURES, key, &rate));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("base");
@@ -125,6 +198,10 @@ int main(void)
     tcase_add_test(t, siphash_matches_its_paper);
     tcase_add_test(t, errors_carry_their_path);
     tcase_add_test(t, secrets_compare_and_clear);
+    tcase_add_test(t, an_ipv6_network_counts_as_one);
+    tcase_add_test(t, throttles_fill_up);
+    tcase_add_test(t, throttles_forget);
+    tcase_add_test(t, throttles_keep_what_counts_most);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_ENV);

@@ -1,6 +1,7 @@
-/* Unit tests of SCRAM: the RFCs' examples, and every way of not being one. */
+/* Unit tests of SCRAM and PLAIN: the RFCs' examples, and every way of not being one. */
 #include "base/mem.h"
 #include "suite.h"
+#include "xmpp/plain.h"
 #include "xmpp/scram.h"
 
 #define SERVER_NONCE "server"
@@ -71,6 +72,30 @@ START_TEST(the_examples_come_out)
         ck_assert_int_eq(final(s, examples[i].last, &out), SCRAM_NOT_AUTHORIZED); /* once */
         scram_free(&s);
         ck_assert_ptr_null(s);
+        scram_free(&s);
+    }
+}
+END_TEST
+
+/* The example of XEP-0474 section 5.3; SHA-256 and SHA-512 by another implementation. */
+START_TEST(the_offer_is_told_again)
+{
+    static const char *const told[SCRAM_HASHES] = {
+        [SCRAM_SHA1] = ",s=QSXCR+Q6sek8bf92,i=4096,h=G6k/rBLDqgOhRRaCuuatSDFkJ08=",
+        [SCRAM_SHA256] =
+            ",s=QSXCR+Q6sek8bf92,i=4096,h=H6VEQ+6wl/eYKuTjJn4D9/e9GTn1AcYGw/oiSJ3Yhy0=",
+        [SCRAM_SHA512] =
+            ",s=QSXCR+Q6sek8bf92,i=4096,h=Q1q0WwH927l2RRoYIMiDY0g7R21hTZK+bfBgkhqek9JSTfIzUlnUZQRB2A6lZL3ER7ZMWRRdQzEJKVH671Bh0g==",
+    };
+    for (int h = 0; h < SCRAM_HASHES; h++) {
+        struct scram_conf conf = {
+            .hash = (enum scram_hash)h,
+            .offer = "SCRAM-SHA-1\x1eSCRAM-SHA-1-PLUS\x1ftls-exporter\x1etls-server-end-point",
+        };
+        struct scram_keys keys = keys_of(conf.hash, "pencil", "QSXCR+Q6sek8bf92");
+        struct scram *s = scram_new(&conf);
+        ck_assert_int_eq(first(s, CLIENT_FIRST), SCRAM_OK);
+        ck_assert_str_eq(strchr(scram_challenge(s, &keys), ','), told[h]);
         scram_free(&s);
     }
 }
@@ -272,6 +297,38 @@ START_TEST(unknown_users_look_like_users)
 }
 END_TEST
 
+START_TEST(plain_messages_are_strict)
+{
+    static const struct {
+        const char *msg;
+        size_t len;
+        const char *authzid, *user, *password; /* user NULL: malformed */
+    } cases[] = {
+        {"\0user\0secret", 12, "", "user", "secret"},
+        {"me@h\0user\0secret", 16, "me@h", "user", "secret"},
+        {"\0u\0\xff", 4, "", "u", "\xff"},
+        {"", 0, NULL, NULL, NULL},
+        {"user", 4, NULL, NULL, NULL},
+        {"\0user", 5, NULL, NULL, NULL},
+        {"\0user\0", 6, NULL, NULL, NULL},
+        {"\0\0secret", 8, NULL, NULL, NULL},
+        {"\0user\0sec\0ret", 13, NULL, NULL, NULL},
+        {"\0user\0secret\0", 13, NULL, NULL, NULL},
+        {"\0\0", 2, NULL, NULL, NULL},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct plain p;
+        ck_assert_int_eq(plain_parse(cases[i].msg, cases[i].len, &p), cases[i].user != NULL);
+        if (!cases[i].user)
+            continue;
+        ck_assert_str_eq(p.authzid, cases[i].authzid);
+        ck_assert_str_eq(p.user, cases[i].user);
+        ck_assert_str_eq(p.password, cases[i].password);
+        ck_assert_uint_eq(p.password_len, strlen(cases[i].password));
+    }
+}
+END_TEST
+
 START_TEST(base64_is_strict)
 {
     static const char *const pairs[][2] = {{"", ""},
@@ -306,9 +363,10 @@ END_TEST
 int main(void)
 {
     const TTest *const tests[] = {
-        the_examples_come_out,         channels_are_bound, first_messages_are_strict,
-        final_messages_are_strict,     nonces_are_fresh,   passwords_are_checked,
-        unknown_users_look_like_users, base64_is_strict,
+        the_examples_come_out,     the_offer_is_told_again,       channels_are_bound,
+        first_messages_are_strict, final_messages_are_strict,     nonces_are_fresh,
+        passwords_are_checked,     unknown_users_look_like_users, plain_messages_are_strict,
+        base64_is_strict,
     };
     return suite_run("scram", tests, ARRAY_LEN(tests), NULL, NULL);
 }
