@@ -30,6 +30,7 @@ enum contact_owed {
 
 struct contact {
     STAILQ_ENTRY(contact) link;
+    struct contact *next;  /* in the account's table */
     struct jid *jid;       /* bare */
     char *name;            /* NULL if none */
     char *groups;          /* names with a NUL after each, an empty one ends; NULL if none */
@@ -43,6 +44,12 @@ struct contact {
 };
 
 STAILQ_HEAD(contact_list, contact);
+
+/* The same by JID: chains by hash. */
+struct contact_table {
+    struct contact **slots; /* NULL while there are none */
+    size_t n_slots;
+};
 
 /* The contact with this bare JID, NULL if there is none. */
 struct contact *contact_find(const struct entity *account, const struct jid *jid);

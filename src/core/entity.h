@@ -49,6 +49,7 @@ struct entity {
     struct session_list sessions; /* bound ones, in order of binding */
     unsigned n_sessions;
     struct contact_list contacts; /* see contact.h */
+    struct contact_table contact_table;
     size_t n_contacts;
     struct timer idle; /* set while nothing but memory keeps it */
     void **slots;      /* per module: account_size bytes each, made at first use */
