@@ -18,7 +18,8 @@ STATES = {  # subscription, ask, pending_in: as they are stored
     "Both": (TO | FROM, 0, 0),
 }
 NAMES = {0: "none", TO: "to", FROM: "from", TO | FROM: "both"}
-TYPES = ("subscribe", "unsubscribe", "subscribed", "unsubscribed")
+TYPES = ("subscribe", "unsubscribe", "subscribed", "unsubscribed", "when it changes", "by a probe")
+SEES = "who sees her presence"
 
 # The contact's state in which it shows that Juliet's stanza has come / in which the contact's own is routed to her.
 SHOWS = {"subscribe": "None", "unsubscribe": "None + Pending In",
@@ -31,6 +32,7 @@ SECTIONS = {  # (is it Juliet who sends, is the contact pre-approved)
     "A.3 inbound": (False, False),
     "3.4 pre-approved, outbound": (True, True),
     "3.4 pre-approved, inbound": (False, True),
+    SEES: (True, False),
 }
 
 
@@ -38,19 +40,26 @@ def contact_name(out, approved, state, kind):
     return f"{'o' if out else 'i'}{'a' if approved else 'n'}{list(STATES).index(state)}{TYPES.index(kind)}"
 
 
+def turned(state):
+    """A state as the contact has it."""
+    subscription, ask, pending = STATES[state]
+    return (subscription & TO) << 1 | (subscription & FROM) >> 1, pending, ask
+
+
 def in_roster(state, approved):
     return approved or state not in ("None", "None + Pending In")
 
 
 def setup(cell):
-    every = [(out, approved, state, kind) for out, approved in SECTIONS.values() for state in STATES for kind in TYPES
-             if not approved or kind.endswith("subscribed") == out or kind == "subscribe"]
+    every = [(out, approved, state, kind) for out in (True, False) for approved in (True, False) for state in STATES
+             for kind in (TYPES if out and not approved else TYPES[:4])]
     names = [contact_name(*c) for c in every]
     hers, theirs = [], []
     for name, (out, approved, state, kind) in zip(names, every):
         values = ", ".join(map(str, STATES[state]))
         hers.append(f"('{{{name}}}', {values}, {int(approved)}, {int(in_roster(state, approved))})")
-        values = ", ".join(map(str, STATES[(SHOWS if out else ROUTES)[kind]]))
+        other = turned(state) if kind in TYPES[4:] else STATES[(SHOWS if out else ROUTES)[kind]]
+        values = ", ".join(map(str, other))
         theirs.append(f"('{{{name}.user}}', {values})")
     columns = "owner, jid, subscription, ask, pending_in, approved, in_roster, ver, owed"
     accounts = "\n".join("account " + name for name in ["juliet", *names])
@@ -78,7 +87,26 @@ def push(contact, state, approved):
             f"approved='{'true' if approved else '{none}'}'/></query></iq>")
 
 
+def sees(cell):
+    """The contact comes, and is there when Juliet's presence changes, or asks for it."""
+    contact = contact_name(True, False, cell.row, cell.column)
+    shown = cell.text == "yes"
+    lines = [f"{contact} connects", f"{contact} sends: <presence/>", f"{contact} catches up", "juliet catches up"]
+    if cell.column == "by a probe":
+        lines.append(f"{contact} sends: <presence to='{{juliet}}' type='probe'/>")
+        seen = "<presence from='{juliet.full}' type='{none}'/>"
+    else:
+        lines.append(f"juliet sends: <presence><status>{contact}</status></presence>")
+        lines.append("juliet receives: <presence from='{juliet.full}'/>")
+        seen = f"<presence from='{{juliet.full}}' type='{{none}}'><status>{contact}</status></presence>"
+    if shown:
+        lines.append(f"{contact} receives: {seen}")
+    return "\n".join([*lines, f"{contact} receives nothing", f"{contact} disconnects", "juliet catches up"])
+
+
 def play(cell):
+    if cell.section == SEES:
+        return sees(cell)
     out, approved_before = SECTIONS[cell.section]
     kind, before = cell.column, cell.row
     passed, result = cell.text.split(": ")
