@@ -301,11 +301,11 @@ static const struct option archive_options[] = {
     {0},
 };
 
-static int archive_start(struct module_inst *inst, struct err *e)
+static int archive_check(const void *values, struct err *e)
 {
-    const struct archive_conf *conf = inst->conf;
+    const struct archive_conf *conf = values;
     if (conf->dedupe_window & (conf->dedupe_window - 1))
-        return err_set(e, "module \"archive\": dedupe_window is a power of two: 1024, 2048 ...");
+        return err_set(e, "dedupe_window is a power of two: 1024, 2048 ...");
     return 0;
 }
 
@@ -341,5 +341,5 @@ JACKDAW_MODULE(archive) = {
     .migrations = migrations,
     .n_migrations = ARRAY_LEN(migrations),
     .partitioned = partitioned,
-    .start = archive_start,
+    .check = archive_check,
 };

@@ -85,7 +85,7 @@ static void add_claim(void *arg, const char *address, size_t len)
 static void read_claims(struct stream *s, struct claims *c)
 {
     c->host = stream_host(s);
-    tls_peer_addresses(conn_tls(stream_conn(s)), c->host->name, add_claim, c);
+    tls_peer_addresses(conn_tls(stream_conn(s)), c->host->ascii, add_claim, c);
 }
 
 bool external_offered(const struct module_inst *inst, struct stream *s, const struct mechanism *m)

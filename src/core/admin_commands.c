@@ -5,6 +5,7 @@
 #include "core/admin_server.h"
 #include "core/home.h"
 #include "core/module.h"
+#include "core/reload.h"
 #include "core/server.h"
 #include "loop/worker.h"
 #include "net/tls.h"
@@ -212,6 +213,7 @@ static const struct admin_arg hook_arg[] = {
 static const char *const session_columns[] = {"jid",     "since", "presence", "priority",
                                               "address", "tls",   NULL};
 static const char *const module_columns[] = {"name", "hosts", "xeps", "summary", NULL};
+static const char *const reload_columns[] = {"option", "outcome", "why", NULL};
 static const char *const hook_columns[] = {"host", "hook", "phase", "module", "function", NULL};
 
 const struct admin_command admin_core_commands[] = {
@@ -230,5 +232,9 @@ const struct admin_command admin_core_commands[] = {
      .args = hook_arg,
      .fn = module_hooks,
      .columns = hook_columns},
+    {.name = "reload",
+     .help = "Reads the configuration and certificates again, as SIGHUP does",
+     .fn = reload_command,
+     .columns = reload_columns},
     {.name = NULL},
 };

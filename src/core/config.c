@@ -445,6 +445,12 @@ struct config *config_load(const char *file, config_find_module *find, void *arg
     return c;
 }
 
+void config_set_bus(struct config *c, const char *bus)
+{
+    if (bus)
+        c->bus = strcmp(bus, "loopback") == 0 ? BUS_LOOPBACK : BUS_LOCAL;
+}
+
 const void *config_module_values(const struct config *c, const char *name)
 {
     for (size_t i = 0; i < c->n_modules; i++) {

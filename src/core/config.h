@@ -138,6 +138,9 @@ typedef const struct module *config_find_module(void *arg, const char *dir, cons
  * 'port'?"). */
 struct config *config_load(const char *file, config_find_module *find, void *arg, struct err *e);
 
+/* Sets `bus` to "local" or "loopback", whatever the file says; NULL: to that. */
+void config_set_bus(struct config *c, const char *bus);
+
 /* The filled-in options of a module, NULL if it has none or is not used. */
 const void *config_module_values(const struct config *c, const char *name);
 

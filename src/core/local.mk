@@ -13,6 +13,7 @@ libcore_la_SOURCES = \
 	src/core/call.c src/core/call.h \
 	src/core/config.c src/core/config.h \
 	src/core/config_doc.c \
+	src/core/config_merge.c src/core/config_merge.h \
 	src/core/config_read.c src/core/config_read.h \
 	src/core/config_schema.c src/core/config_schema.h \
 	src/core/contact.c src/core/contact.h \
@@ -20,6 +21,7 @@ libcore_la_SOURCES = \
 	src/core/directory.c src/core/directory.h \
 	src/core/entity.c src/core/entity.h src/core/entity_life.h \
 	src/core/entity_load.c \
+	src/core/errand.c src/core/errand.h \
 	src/core/home.c src/core/home.h \
 	src/core/hook.c src/core/hook.h \
 	src/core/host.c src/core/host.h \
@@ -29,6 +31,7 @@ libcore_la_SOURCES = \
 	src/core/loader.c src/core/loader.h \
 	src/core/modules.c src/core/modules.h \
 	src/core/option.c src/core/option.h \
+	src/core/reload.c src/core/reload.h \
 	src/core/receipt.c src/core/receipt.h \
 	src/core/router.c src/core/router.h \
 	src/core/server.c src/core/server.h src/core/server_run.h \

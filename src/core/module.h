@@ -37,7 +37,8 @@ struct module;
 struct module_inst {
     const struct module *module;
     struct host *host;
-    const void *conf; /* the module's option struct, filled in; NULL if it has no options */
+    const void *conf; /* the module's option struct, filled in; NULL if it has no options. A reload
+                         replaces it: what was read here is valid for this handler, not longer */
     void *state;      /* the module's own: immutable after start, or atomic, or per worker */
     unsigned slot;    /* index of its account and session slots */
 };
@@ -117,6 +118,8 @@ struct module {
     size_t n_migrations;
     const struct store_partitioned *partitioned;
     const struct admin_command *commands;
+    /* Whether these options go together: main thread, at start and before a reload. */
+    int (*check)(const void *conf, struct err *e);
     int (*start)(struct module_inst *inst,
                  struct err *e);            /* main thread, before the workers serve */
     void (*stop)(struct module_inst *inst); /* main thread, after they have stopped */

@@ -160,7 +160,7 @@ static int choose_for_host(struct choice *ch, const struct config_host *h)
 /* ---- instances ---- */
 
 /* The module's options: from the configuration, else its defaults. */
-static int module_values(struct modules *m, const struct config *c, const struct module *module,
+static int module_values(const struct config *c, const struct module *module, struct arena *a,
                          const void **out, struct err *e)
 {
     *out = config_module_values(c, module->name);
@@ -171,10 +171,17 @@ static int module_values(struct modules *m, const struct config *c, const struct
             return err_set(e, "%s: module \"%s\" { %s = ... } is missing and has no default",
                            c->file, module->name, o->name);
     }
-    void *values = arena_zalloc(m->arena, module->conf_size);
-    option_defaults(module->options, values, m->arena);
+    void *values = arena_zalloc(a, module->conf_size);
+    option_defaults(module->options, values, a);
     *out = values;
     return 0;
+}
+
+static int check_values(const struct module *module, const void *values, struct err *e)
+{
+    if (!module->check || module->check(values, e) == 0)
+        return 0;
+    return err_prefix(e, "module \"%s\"", module->name);
 }
 
 static struct module_inst *instance(struct modules *m, const struct config *c,
@@ -184,7 +191,8 @@ static struct module_inst *instance(struct modules *m, const struct config *c,
     inst->module = module;
     inst->host = host;
     inst->slot = m->n_insts;
-    if (module_values(m, c, module, &inst->conf, e) < 0)
+    if (module_values(c, module, m->arena, &inst->conf, e) < 0 ||
+        check_values(module, inst->conf, e) < 0)
         return NULL;
     if (m->n_insts == m->max_insts) {
         m->max_insts = m->max_insts ? m->max_insts * 2 : 64;
@@ -281,6 +289,45 @@ int modules_instantiate(struct modules *m, const struct config *c, struct err *e
     server.insts = m->insts;
     server.n_slots = m->n_insts;
     return 0;
+}
+
+/* ---- other options while they run ---- */
+
+int modules_read(const struct modules *m, const struct config *c, struct arena *a,
+                 const void **values, struct err *e)
+{
+    for (unsigned i = 0; i < m->used.n; i++) {
+        if (module_values(c, m->used.modules[i], a, &values[i], e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int modules_check(const struct modules *m, const void *const *values, struct err *e)
+{
+    for (unsigned i = 0; i < m->used.n; i++) {
+        if (check_values(m->used.modules[i], values[i], e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+const void *modules_values(const struct modules *m, const struct module *module)
+{
+    unsigned i = 0;
+    while (m->insts[i]->module != module)
+        i++;
+    return m->insts[i]->conf;
+}
+
+void modules_change(struct modules *m, const void *const *values)
+{
+    for (unsigned i = 0; i < m->n_insts; i++) {
+        unsigned at = 0;
+        while (m->used.modules[at] != m->insts[i]->module)
+            at++;
+        m->insts[i]->conf = values[at];
+    }
 }
 
 /* ---- their life ---- */

@@ -6,6 +6,7 @@
 #include "core/config.h"
 #include "core/module.h"
 
+struct arena;
 struct modules;
 
 /* Nothing is loaded yet. The caller's: modules_free(). */
@@ -38,6 +39,17 @@ void modules_declare(struct modules *m, struct store *s);
  * their secrets, derived from DATA_DIR/secret (made if it is not there). */
 MUST_CHECK int modules_start(struct modules *m, struct err *e);
 void modules_stop(struct modules *m);
+
+/* For a reload. Fills `values`, one for each of modules_all(), with that module's options in `c`
+ * (NULL if it has none), what is not there with its default, in `a`. -1 and `e`. */
+MUST_CHECK int modules_read(const struct modules *m, const struct config *c, struct arena *a,
+                            const void **values, struct err *e);
+/* Asks every module whether these go together. -1 and `e`. */
+MUST_CHECK int modules_check(const struct modules *m, const void *const *values, struct err *e);
+/* What such a module has now. */
+const void *modules_values(const struct modules *m, const struct module *module);
+/* Gives each of its instances these; while no worker does anything. */
+void modules_change(struct modules *m, const void *const *values);
 
 /* Every module in use, in order of loading; for the command table and `module list`. */
 unsigned modules_all(const struct modules *m, const struct module *const **out);

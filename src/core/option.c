@@ -194,6 +194,59 @@ void option_defaults(const struct option *table, void *section, struct arena *a)
     }
 }
 
+/* ---- two of them ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_list(const struct option_list *a, const struct option_list *b)
+{
+    if (a->n != b->n)
+        return false;
+    for (size_t i = 0; i < a->n; i++) {
+        if (strcmp(a->items[i], b->items[i]) != 0)
+            return false;
+    }
+    return true;
+}
+
+bool option_equal(const struct option *o, const void *a, const void *b)
+{
+    const void *left = (const char *)a + o->offset, *right = (const char *)b + o->offset;
+    switch (o->type) {
+    case OPTION_BOOL: return *(const bool *)left == *(const bool *)right;
+    case OPTION_INT:
+    case OPTION_SIZE:
+    case OPTION_DURATION: return *(const int64_t *)left == *(const int64_t *)right;
+    case OPTION_ENUM: return *(const int *)left == *(const int *)right;
+    case OPTION_STRING: return same_text(*(const char *const *)left, *(const char *const *)right);
+    case OPTION_LIST: break;
+    }
+    return same_list(left, right);
+}
+
+void option_copy(const struct option *o, void *to, const void *from, struct arena *a)
+{
+    void *target = (char *)to + o->offset;
+    const void *source = (const char *)from + o->offset;
+    const struct option_list *list = source;
+    const char *text;
+    switch (o->type) {
+    case OPTION_BOOL: *(bool *)target = *(const bool *)source; break;
+    case OPTION_INT:
+    case OPTION_SIZE:
+    case OPTION_DURATION: *(int64_t *)target = *(const int64_t *)source; break;
+    case OPTION_ENUM: *(int *)target = *(const int *)source; break;
+    case OPTION_STRING:
+        text = *(const char *const *)source;
+        *(const char **)target = text ? arena_strdup(a, text) : NULL;
+        break;
+    case OPTION_LIST: set_list(target, list->items, list->n, a); break;
+    }
+}
+
 /* ---- for humans ---- */
 
 static void print_number(const struct option *o, int64_t n, struct strbuf *out)

@@ -94,6 +94,12 @@ MUST_CHECK int option_set(const struct option *o, void *section, const char *con
 /* Fills `section` with the table's defaults; what has none is zero. */
 void option_defaults(const struct option *table, void *section, struct arena *a);
 
+/* Whether the option has the same value in both sections. */
+bool option_equal(const struct option *o, const void *a, const void *b);
+
+/* Gives the option in `to` the value it has in `from`, with everything in it copied to `a`. */
+void option_copy(const struct option *o, void *to, const void *from, struct arena *a);
+
 /* "a duration such as 30s, from 1s to 1h": what a value must be. */
 void option_describe(const struct option *o, struct strbuf *out);
 

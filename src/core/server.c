@@ -18,16 +18,16 @@
 #include "core/admin_server.h"
 #include "core/directory.h"
 #include "core/entity_life.h"
+#include "core/errand.h"
 #include "core/home.h"
 #include "core/module.h"
 #include "core/modules.h"
+#include "core/reload.h"
 #include "core/router.h"
 #include "core/server_listen.h"
 #include "core/server_run.h"
 #include "core/server_tls.h"
 #include "core/stream_life.h"
-#include "loop/timer.h"
-#include "loop/worker.h"
 #include "net/conn.h"
 #include "store/store.h"
 
@@ -42,57 +42,6 @@ static struct parts {
     struct admin_server *admin;
     bool modules_started;
 } parts;
-
-/* ---- doing something on every worker, from the main thread ---- */
-
-struct errand {
-    struct post post;
-    void (*fn)(struct errand *errand);
-    struct round *round;
-    struct timer limit; /* of what may take long */
-};
-
-/* The errands of all workers, which go on side by side. */
-struct round {
-    pthread_mutex_t lock;
-    pthread_cond_t cond;
-    unsigned left;
-};
-
-/* Called on the worker when its errand is over. */
-static void errand_done(struct errand *errand)
-{
-    struct round *r = errand->round;
-    pthread_mutex_lock(&r->lock);
-    if (--r->left == 0)
-        pthread_cond_signal(&r->cond);
-    pthread_mutex_unlock(&r->lock);
-}
-
-static void errand_run(struct post *post)
-{
-    struct errand *errand = CONTAINER_OF(post, struct errand, post);
-    errand->fn(errand);
-}
-
-/* Runs `fn` on each worker and waits for all; each calls errand_done(), perhaps later. */
-static void on_each_worker(void (*fn)(struct errand *errand))
-{
-    unsigned n = crew_size(server.crew);
-    struct round round = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, n};
-    struct errand *errands = mem_zalloc(n * sizeof(*errands));
-    for (unsigned i = 0; i < n; i++) {
-        errands[i].post.run = errand_run;
-        errands[i].fn = fn;
-        errands[i].round = &round;
-        worker_post(crew_worker(server.crew, i), &errands[i].post);
-    }
-    pthread_mutex_lock(&round.lock);
-    while (round.left > 0)
-        pthread_cond_wait(&round.cond, &round.lock);
-    pthread_mutex_unlock(&round.lock);
-    free(errands);
-}
 
 /* ---- start ---- */
 
@@ -136,7 +85,7 @@ static int start_crew(struct parts *p, struct err *e)
     server.crew = crew_start(&conf, e);
     if (!server.crew)
         return -1;
-    on_each_worker(worker_begin);
+    errand_each_worker(worker_begin);
     return 0;
 }
 
@@ -185,7 +134,7 @@ static int start_removals(struct parts *p, struct err *e)
 {
     (void)p;
     (void)e;
-    on_each_worker(resume_removals);
+    errand_each_worker(resume_removals);
     return 0;
 }
 
@@ -201,32 +150,19 @@ static int start_listeners(struct parts *p, struct err *e)
     return server_listen(e);
 }
 
-static int log_from(const struct config *c, struct err *e)
-{
-    struct log_conf conf = {
-        .level = (enum log_level)c->log.level,
-        .areas = c->log.levels,
-        .n_areas = c->log.areas.n,
-        .target = (enum log_target)c->log.target,
-        .file = c->log.file,
-        .json = c->log.format == FORMAT_JSON,
-    };
-    return log_configure(&conf, e) < 0 ? err_prefix(e, "log") : 0;
-}
-
 static int configure(struct parts *p, const struct server_args *args, struct err *e)
 {
     p->modules = modules_new();
     p->config = config_load(args->config_file, modules_find, p->modules, e);
     if (!p->config)
         return -1;
-    if (args->bus)
-        p->config->bus = strcmp(args->bus, "loopback") == 0 ? BUS_LOOPBACK : BUS_LOCAL;
+    config_set_bus(p->config, args->bus);
+    reload_begin(p->modules, p->config, args->bus);
     server.config = p->config;
     modules_set_dir(p->modules, p->config->module_dir);
     if (args->check)
         return modules_instantiate(p->modules, p->config, e);
-    return log_from(p->config, e) < 0 ? -1 : modules_instantiate(p->modules, p->config, e);
+    return reload_log(p->config, e) < 0 ? -1 : modules_instantiate(p->modules, p->config, e);
 }
 
 /* What the server writes is nobody else's business: the store holds keys and messages. */
@@ -345,14 +281,14 @@ static void drain(void)
 {
     uint64_t before, now = UINT64_MAX;
     stop_until = clock_mono() + server.config->limits.stop_timeout;
-    on_each_worker(worker_close);
+    errand_each_worker(worker_close);
     do {
         before = now;
         atomic_store(&kicks, 0);
-        on_each_worker(worker_settle);
+        errand_each_worker(worker_settle);
         now = atomic_load(&kicks);
     } while (now != before);
-    on_each_worker(worker_flush);
+    errand_each_worker(worker_flush);
 }
 
 static void store_closed(void *errand)
@@ -387,12 +323,12 @@ static void stop(struct parts *p)
         admin_server_stop(&p->admin);
     if (server.crew) {
         drain();
-        on_each_worker(worker_end);
+        errand_each_worker(worker_end);
     }
     if (server.cache) /* nobody tells it anything any more */
         presence_cache_stop(&server.cache);
     if (server.crew)
-        on_each_worker(worker_home_stop);
+        errand_each_worker(worker_home_stop);
     if (server.store) /* before the crew: its threads answer to workers */
         store_free(&server.store);
     if (server.crew)
@@ -401,6 +337,7 @@ static void stop(struct parts *p)
     if (p->modules_started)
         modules_stop(p->modules);
     tls_unref(&server.tls);
+    reload_end();
     modules_free(&p->modules);
     config_free(&p->config);
 }
@@ -436,7 +373,7 @@ static void wait_for_stop(const sigset_t *set)
     do {
         sigwait(set, &sig);
         if (sig == SIGHUP)
-            log_info("server", NULL, "SIGHUP: nothing can be reloaded yet");
+            reload_now();
     } while (sig == SIGHUP);
     log_info("server", NULL, "stopping");
     pthread_sigmask(SIG_UNBLOCK, set, NULL); /* a second signal ends it at once */

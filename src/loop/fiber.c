@@ -24,6 +24,7 @@ struct fiber {
     fiber_fn *fn;
     void *arg;
     int64_t deadline;
+    int64_t born;
     struct timer timer; /* the end of the wait it is parked in */
     enum wait_result result;
     bool parked, cancelled;
@@ -184,6 +185,7 @@ bool fiber_spawn(struct worker *w, enum fiber_class cls, fiber_fn *fn, void *arg
     f->timer.fn = on_timeout;
     f->cancelled = fs->closing;
     f->forbidden = 0;
+    f->born = worker_now(w);
     TAILQ_INSERT_TAIL(&fs->live, f, live);
     if (++fs->live_count > fs->peak)
         fs->peak = fs->live_count;
@@ -192,6 +194,13 @@ bool fiber_spawn(struct worker *w, enum fiber_class cls, fiber_fn *fn, void *arg
     else
         run_fiber(w, f);
     return true;
+}
+
+int64_t fiber_oldest(const struct worker *w)
+{
+    INVARIANT(worker_self() == w);
+    const struct fiber *f = TAILQ_FIRST(&w->fibers.live);
+    return f ? f->born : INT64_MAX;
 }
 
 void fiber_on_free(struct worker *w, void (*fn)(void *arg), void *arg)

@@ -38,6 +38,10 @@ int64_t fiber_deadline(void);
 void fiber_cancel(struct fiber *f);
 bool fiber_cancelled(void);
 
+/* When the oldest fiber of this worker began (monotonic µs), INT64_MAX if there is none: what was
+ * replaced before that is on nobody's stack any more. Own worker only. */
+int64_t fiber_oldest(const struct worker *w);
+
 /* Cancels every fiber of this worker, also those to come: it is about to stop. Own worker only. */
 void fiber_cancel_all(struct worker *w);
 
