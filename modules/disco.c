@@ -23,18 +23,17 @@ static void add_features(struct arena *a, struct xml_el *query, const char *cons
         xml_set(a, xml_add(a, query, NS_DISCO_INFO, A_feature), A_var, *features);
 }
 
-/* The fields of XEP-0157 section 4. */
+/* The fields of XEP-0157 section 4, each from a list of the host's options. */
+#define CONTACT_FIELD(kind)                                                                        \
+    {                                                                                              \
+#kind "-addresses", #kind "_addresses", offsetof(struct config_host, kind##_addresses)     \
+    }
 static const struct contact_field {
-    const char *var;
-    size_t offset; /* of the list in struct config_host */
+    const char *var, *option;
+    size_t offset;
 } contact_fields[] = {
-    {"abuse-addresses", offsetof(struct config_host, abuse_addresses)},
-    {"admin-addresses", offsetof(struct config_host, admin_addresses)},
-    {"feedback-addresses", offsetof(struct config_host, feedback_addresses)},
-    {"sales-addresses", offsetof(struct config_host, sales_addresses)},
-    {"security-addresses", offsetof(struct config_host, security_addresses)},
-    {"status-addresses", offsetof(struct config_host, status_addresses)},
-    {"support-addresses", offsetof(struct config_host, support_addresses)},
+    CONTACT_FIELD(abuse),    CONTACT_FIELD(admin),  CONTACT_FIELD(feedback), CONTACT_FIELD(sales),
+    CONTACT_FIELD(security), CONTACT_FIELD(status), CONTACT_FIELD(support),
 };
 
 static const struct option_list *addresses(const struct host *h, const struct contact_field *f)
@@ -217,7 +216,7 @@ static int start(struct module_inst *inst, struct err *e)
                 return err_set(e,
                                "host \"%s\", %s: '%.100s' is not a URI such as "
                                "mailto:admin@example.org or xmpp:admin@example.org",
-                               inst->host->name, contact_fields[i].var, list->items[k]);
+                               inst->host->name, contact_fields[i].option, list->items[k]);
     }
     return 0;
 }

@@ -132,8 +132,21 @@ static void leave(struct module_inst *inst, struct work *w, struct stanza *st)
     directed_end(inst, w, st, was_available);
 }
 
+/* What one client sends is written to all its contacts. */
+static bool too_large(struct module_inst *inst, struct work *w)
+{
+    const struct presence_conf *conf = inst->conf;
+    if (w->to || (w->st->type != TYPE_AVAILABLE && w->st->type != TYPE_UNAVAILABLE) ||
+        (int64_t)session_cost(w->st) <= conf->broadcast_size)
+        return false;
+    work_reject(w, SE_POLICY_VIOLATION, "this is too large for a presence to all contacts");
+    return true;
+}
+
 static enum hook_result presence_out(struct module_inst *inst, struct work *w)
 {
+    if (too_large(inst, w))
+        return HOOK_REJECT;
     switch (w->st->type) {
     case TYPE_AVAILABLE: return w->to ? directed_out(inst, w) : available(inst, w);
     case TYPE_UNAVAILABLE:
@@ -220,6 +233,8 @@ static void presence_account_removed(struct module_inst *inst, struct work *w)
 }
 
 static const struct option presence_options[] = {
+    OPTION_SIZE_AT(struct presence_conf, broadcast_size, "32KiB", 8192, 2 << 20, .reloadable = true,
+                   .help = "The largest presence that is sent to all contacts"),
     OPTION_INT_AT(struct presence_conf, directed_max, "500", 1, 100000, .reloadable = true,
                   .help = "Addresses that one session may send its presence to by name"),
     OPTION_DURATION_AT(struct presence_conf, last_seen_interval, "5m", CLOCK_SEC, 86400 * CLOCK_SEC,

@@ -5,6 +5,7 @@
 #include "core/module.h"
 
 struct presence_conf {
+    int64_t broadcast_size;     /* bytes of a presence for all contacts, as it is written to one */
     int64_t directed_max;       /* addresses that one session has shown itself to by name */
     int64_t last_seen_interval; /* µs between two notes that an account is there */
 };

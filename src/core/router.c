@@ -1,5 +1,7 @@
 #include "core/router.h"
 
+#include <limits.h>
+
 #include "base/hash.h"
 #include "base/mem.h"
 #include "bus/bus.h"
@@ -261,31 +263,42 @@ static const struct crossing_type fanout_type = {
     .free = fanout_free,
 };
 
-static bool is_ours(const struct jid *j)
+#define NOWHERE UINT_MAX
+
+/* Where there may be someone to tell: NOWHERE if `to` is not ours, or is of this worker and not
+ * loaded. (Whoever comes later asks for himself.) */
+static unsigned fanout_home(struct home *h, const struct jid *to)
 {
-    return jid_has_node(j) && host_find(jid_domain(j), jid_domain_len(j));
+    if (!jid_has_node(to) || !host_find(jid_domain(to), jid_domain_len(to)))
+        return NOWHERE;
+    unsigned home = home_of(to->bare_hash);
+    return home == h->index && !entity_find(h, to) ? NOWHERE : home;
 }
 
 void route_fanout(struct stanza *st, const struct jid *const *to, size_t n)
 {
-    if (n == 0)
-        return;
-    stanza_freeze(st);
     unsigned workers = crew_size(server.crew);
+    unsigned *homes = mem_alloc((n + 1) * sizeof(*homes));
+    size_t *counts = mem_zalloc(workers * sizeof(*counts));
+    for (size_t i = 0; i < n; i++) {
+        homes[i] = fanout_home(home_self(), to[i]);
+        if (homes[i] != NOWHERE)
+            counts[homes[i]]++;
+    }
+    stanza_freeze(st);
     for (unsigned home = 0; home < workers; home++) {
-        size_t mine = 0;
-        for (size_t i = 0; i < n; i++)
-            mine += home_of(to[i]->bare_hash) == home && is_ours(to[i]);
-        if (mine == 0)
+        if (counts[home] == 0)
             continue;
-        struct fanout *f = mem_zalloc(sizeof(*f) + mine * sizeof(f->to[0]));
+        struct fanout *f = mem_zalloc(sizeof(*f) + counts[home] * sizeof(f->to[0]));
         f->crossing.type = &fanout_type;
         f->st = stanza_ref(st);
         for (size_t i = 0; i < n; i++)
-            if (home_of(to[i]->bare_hash) == home && is_ours(to[i]))
+            if (homes[i] == home)
                 f->to[f->n++] = jid_dup(to[i]);
         bus_send(server.crew, home, &f->crossing);
     }
+    free(homes);
+    free(counts);
 }
 
 void router_init(void)
