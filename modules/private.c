@@ -264,7 +264,7 @@ JACKDAW_MODULE(private) = {
     .iqs =
         (const struct iq_entry[]){
             {NS_PRIVATE, A_query, TYPE_GET, IQ_ACCOUNT, IQ_OWN, IQ_ASIDE, get},
-            {NS_PRIVATE, A_query, TYPE_SET, IQ_ACCOUNT, IQ_OWN, IQ_ORDERED, set},
+            {NS_PRIVATE, A_query, TYPE_SET, IQ_ACCOUNT, IQ_OWN, IQ_STORES, set},
             {0},
         },
     .account_features = (const char *const[]){NS_PRIVATE, NULL},

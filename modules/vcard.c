@@ -137,7 +137,7 @@ JACKDAW_MODULE(vcard) = {
     .iqs =
         (const struct iq_entry[]){
             {NS_VCARD, A_vCard, TYPE_GET, IQ_ACCOUNT, IQ_ANYONE, IQ_ASIDE, get},
-            {NS_VCARD, A_vCard, TYPE_SET, IQ_ACCOUNT, IQ_OWN, IQ_ORDERED, set},
+            {NS_VCARD, A_vCard, TYPE_SET, IQ_ACCOUNT, IQ_OWN, IQ_STORES, set},
             {0},
         },
     .host_features = (const char *const[]){NS_VCARD, NULL},

@@ -44,6 +44,8 @@ static void note(struct module_inst *inst, struct entity *account, const char *s
 {
     struct presence_account *slot = account_slot(account, inst);
     slot->seen = clock_wall();
+    if (account->temporary)
+        return;
     store_write(&presence_stmts[Q_SEEN], account->owner,
                 STORE_ARGS(SV_INT(account->owner), SV_INT(slot->seen), SV_TEXT(status)), noted,
                 NULL);

@@ -17,7 +17,7 @@
 
 /* Sums over the workers: one after the other adds its own. */
 struct totals {
-    json_int_t accounts, sessions, streams, fibers, queued;
+    json_int_t accounts, sessions, streams, fibers, queued, reads;
     bool store_up;
 };
 
@@ -34,6 +34,7 @@ static void add_totals(void *arg)
     t->streams += h->n_streams;
     t->fibers += worker.fibers;
     t->queued += store.queued;
+    t->reads += (json_int_t)store.reads;
     t->store_up = t->store_up && store.up;
 }
 
@@ -68,7 +69,8 @@ static json_t *hosts_json(void)
 static json_t *store_json(const struct totals *t)
 {
     const char *driver = server.config->store.driver == STORE_POSTGRES ? "postgres" : "sqlite";
-    return json_pack("{s:s, s:b, s:I}", "driver", driver, "up", t->store_up, "queued", t->queued);
+    return json_pack("{s:s, s:b, s:I, s:I}", "driver", driver, "up", t->store_up, "queued",
+                     t->queued, "reads", t->reads);
 }
 
 static int status(struct module_inst *inst, struct admin_call *call)

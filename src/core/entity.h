@@ -34,7 +34,8 @@ struct entity {
     uint64_t owner; /* number in the store; 0 while loading */
     enum entity_state state;
     bool exists;    /* there is such an account */
-    bool temporary; /* it exists only here and for its one session: nothing of it is stored */
+    bool temporary; /* it exists only here and for its one session: nothing of it is stored; who
+                       writes past work_write() looks here */
     bool leaving;   /* there was: its contacts are being told, its name is not free yet */
     void (*when_gone)(void *arg, int result); /* that has come to an end; NULL: nobody waits */
     void *when_gone_arg;

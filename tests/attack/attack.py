@@ -50,23 +50,26 @@ def salted(password, salt, iterations):
 
 
 @functools.lru_cache(maxsize=None)
-def tls_context():
-    return ssl.create_default_context(cafile=os.environ["XMPP_CA_FILE"])
+def tls_context(host):
+    return ssl.create_default_context(cafile=os.path.join(os.environ["XMPP_DIR"], f"{host}.crt"))
 
 
 class Raw:
-    """A connection. What was received and not yet asked for waits in `got`."""
+    """A connection, from the address `source` if that is given. What was received and not yet asked for waits in
+    `got`."""
 
-    def __init__(self, direct=True):
+    def __init__(self, direct=True, source=None, host="localhost"):
         port = os.environ["XMPP_PORT_TLS" if direct else "XMPP_PORT"]
-        self.sock = socket.create_connection((os.environ["XMPP_HOST"], int(port)), PATIENCE)
+        address = (os.environ["XMPP_HOST"], int(port))
+        self.sock = socket.create_connection(address, PATIENCE, source and (source, 0))
+        self.host = host
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.got = ""
         if direct:
             self.secure()
 
     def secure(self):
-        self.sock = tls_context().wrap_socket(self.sock, server_hostname="localhost")
+        self.sock = tls_context(self.host).wrap_socket(self.sock, server_hostname=self.host)
 
     def send(self, text):
         try:
@@ -147,24 +150,30 @@ class Raw:
     # ---- logging in ----
 
     def header(self):
-        self.send(HEADER)
+        self.send(HEADER.replace("localhost", self.host))
         return self.until("</stream:features>|<stream:features/>")
 
     def begin_scram(self, user, password="secret"):
         """Sends the first message, takes the challenge, and returns what the last message must be."""
-        nonce = base64.b64encode(os.urandom(18)).decode()
-        bare = f"n={user},r={nonce}"
-        first = base64.b64encode(f"n,,{bare}".encode()).decode()
-        self.send(f"<auth xmlns='{SASL}' mechanism='SCRAM-SHA-256'>{first}</auth>")
+        self.send(self.scram_first_message(user))
         answer = self.until("<challenge[^>]*>([^<]*)</challenge>|<failure").group(1)
         if answer is None:
             raise Gone("the login was refused at once")
+        return self.scram_final_message(answer, password)
+
+    def scram_first_message(self, user, mechanism="SCRAM-SHA-256"):
+        self.scram_bare = f"n={user},r={base64.b64encode(os.urandom(18)).decode()}"
+        first = base64.b64encode(f"n,,{self.scram_bare}".encode()).decode()
+        return f"<auth xmlns='{SASL}' mechanism='{mechanism}'>{first}</auth>"
+
+    def scram_final_message(self, answer, password):
+        """For SCRAM-SHA-256."""
         challenge = base64.b64decode(answer).decode()
         parts = dict(part.split("=", 1) for part in challenge.split(","))
         key = salted(password, base64.b64decode(parts["s"]), int(parts["i"]))
         client_key = hmac.digest(key, b"Client Key", "sha256")
         last = f"c=biws,r={parts['r']}"
-        message = f"{bare},{challenge},{last}".encode()
+        message = f"{self.scram_bare},{challenge},{last}".encode()
         signature = hmac.digest(hashlib.sha256(client_key).digest(), message, "sha256")
         proof = base64.b64encode(bytes(a ^ b for a, b in zip(client_key, signature))).decode()
         final = base64.b64encode(f"{last},p={proof}".encode()).decode()

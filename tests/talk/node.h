@@ -14,6 +14,7 @@
 #define NS_STREAM_ERRORS "urn:ietf:params:xml:ns:xmpp-streams"
 #define NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"
 #define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
+#define NS_SASL_CB "urn:xmpp:sasl-cb:0"
 #define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"
 #define NS_PING "urn:xmpp:ping"
 #define NS_TALK "urn:jackdaw:talk" /* prefix t: in patterns */

@@ -159,7 +159,7 @@ static bool sasl_options(struct client *c, char *text, struct sasl_conf *conf)
         const char **value;
     } table[] = {
         {"user", &conf->user}, {"password", &conf->password}, {"authzid", &conf->authzid},
-        {"gs2", &conf->gs2},   {"nonce", &conf->nonce},
+        {"gs2", &conf->gs2},   {"nonce", &conf->nonce},       {"initial", &conf->initial},
     };
     for (char *save = NULL, *word = strtok_r(text, " ", &save); word;
          word = strtok_r(NULL, " ", &save)) {
@@ -198,6 +198,14 @@ static bool begin_sasl(struct dialogue *d, char *const *args, const char *body)
     return begin(d, args, false) != NULL;
 }
 
+static bool begin_unnamed(struct dialogue *d, char *const *args, const char *body)
+{
+    (void)body;
+    struct client *c = find(d, args[0]);
+    struct sasl_conf conf = {.user = "", .password = ""};
+    return c && raw_auth(c, args[1], &conf);
+}
+
 static bool begin_sasl_with(struct dialogue *d, char *const *args, const char *body)
 {
     (void)body;
@@ -234,7 +242,17 @@ static bool authenticate(struct dialogue *d, char *const *args, const char *body
 {
     (void)body;
     struct client *c = begin(d, args, false);
-    return c && raw_answer(c) && raw_success(c);
+    return c && (!raw_of(c)->sasl.hash || raw_answer(c)) && raw_success(c);
+}
+
+static bool has_certificate(struct dialogue *d, char *const *args, const char *body)
+{
+    (void)body;
+    struct client *c = find(d, args[0]);
+    const char *file = c ? var_expand(d, args[1], ESCAPE_NOTHING, NULL) : NULL;
+    if (file)
+        wire_certificate(raw_of(c)->wire, file);
+    return file != NULL;
 }
 
 static bool send_bind(struct dialogue *d, char *const *args, const char *body)
@@ -296,17 +314,22 @@ const struct phrase phrases_raw[] = {
     {"NAME receives the header:", receive_header, "a pattern of <stream:stream/>"},
     {"NAME receives features", receive_any_features, NULL},
     {"NAME starts tls", starttls, "<starttls/>, <proceed/>, handshake"},
+    {"NAME has the certificate FILE", has_certificate,
+     "shows it in the handshake if the server asks; the key is in the same file (PEM)"},
     {"NAME shakes hands", shake_hands, "the TLS handshake alone"},
     {"NAME shakes hands for PROTOCOL", shake_hands_alpn, "it must be agreed on by ALPN"},
     {"NAME shakes hands in tls 1.2", shake_hands_1_2, NULL},
     {"NAME begins MECHANISM as ADDRESS", begin_sasl, "sends <auth/>"},
+    {"NAME begins MECHANISM without a name", begin_unnamed,
+     "EXTERNAL or ANONYMOUS: the server knows the name"},
     {"NAME begins MECHANISM as ADDRESS with ...", begin_sasl_with,
-     "user= password= authzid= gs2= nonce= cb=wrong"},
+     "user= password= authzid= gs2= nonce= initial=no cb=wrong"},
     {"NAME answers the challenge", answer,
-     "waits for <challenge/>, sends <response/>; {NAME.salt} {NAME.iterations}"},
+     "waits for <challenge/> of SCRAM, sends <response/>; {NAME.salt} {NAME.iterations}"},
     {"NAME succeeds", success, "waits for <success/>, checks the server's proof"},
     {"NAME fails with CONDITION", failure, "waits for <failure/> with this, or one of A|B"},
-    {"NAME authenticates by MECHANISM as ADDRESS", authenticate, "all of SASL"},
+    {"NAME authenticates by MECHANISM as ADDRESS", authenticate,
+     "all of SASL: SCRAM-SHA-1, -256, -512, with -PLUS, PLAIN, EXTERNAL, ANONYMOUS"},
     {"NAME asks for a resource", send_bind, "sends <bind/>"},
     {"NAME asks for resource RESOURCE", send_bind, NULL},
     {"NAME is given a resource", take_bind, "receives the answer to <bind/>"},

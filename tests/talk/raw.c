@@ -139,15 +139,60 @@ static const struct node *take_element(struct client *c, const char *ns, const c
     return NULL;
 }
 
+static int by_octets(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The values of a list's elements, sorted, joined by 0x1E; their text or an attribute. */
+static const char *join(struct arena *a, const struct node *list, const char *attr)
+{
+    const char *values[32], *joined = "";
+    size_t n = 0;
+    for (const struct node *el = list ? list->first : NULL; el; el = el->next) {
+        if (el->text || n == ARRAY_LEN(values))
+            continue;
+        const char *value = attr ? node_attr(el, "", attr) : node_text(a, el);
+        values[n++] = value ? value : "";
+    }
+    qsort(values, n, sizeof(*values), by_octets);
+    for (size_t i = 0; i < n; i++)
+        joined = arena_printf(a, "%s%s%s", joined, i ? "\x1e" : "", values[i]);
+    return joined;
+}
+
 const struct node *raw_features(struct client *c)
 {
-    return take_element(c, NS_STREAM, "features");
+    struct raw *r = c->impl;
+    const struct node *features = take_element(c, NS_STREAM, "features");
+    const struct node *mechanisms = features ? node_child(features, NS_SASL, "mechanisms") : NULL;
+    r->offer = NULL;
+    if (mechanisms) {
+        struct arena *a = c->d->arena;
+        const struct node *bindings = node_child(features, NS_SASL_CB, "sasl-channel-binding");
+        r->offer = arena_printf(a, "%s%s%s", join(a, mechanisms, NULL), bindings ? "\x1f" : "",
+                                join(a, bindings, "type"));
+    }
+    return features;
 }
 
 bool raw_starttls(struct client *c)
 {
     return client_sendf(c, "<starttls xmlns='%s'/>", NS_TLS) &&
            take_element(c, NS_TLS, "proceed") && raw_tls(c, NULL, 0);
+}
+
+/* The data for the kind of binding that the GS2 flag names. */
+static void fill_binding(struct client *c, struct sasl_conf *conf)
+{
+    struct raw *r = c->impl;
+    unsigned char *cb = arena_alloc(c->d->arena, WIRE_BINDING_MAX);
+    if (!conf->gs2)
+        conf->gs2 = "p=tls-exporter";
+    if (conf->cb || strncmp(conf->gs2, "p=", 2))
+        return;
+    conf->cb = cb;
+    conf->cb_len = wire_binding(r->wire, conf->gs2 + 2, cb);
 }
 
 static bool fill_conf(struct client *c, const char *mechanism, struct sasl_conf *conf)
@@ -165,18 +210,10 @@ static bool fill_conf(struct client *c, const char *mechanism, struct sasl_conf 
         if (!conf->password)
             conf->password = var_get(c->d, "password");
     }
+    conf->offer = r->offer;
     size_t len = strlen(mechanism);
-    if (len < 5 || strcmp(mechanism + len - 5, "-PLUS"))
-        return true;
-    if (!conf->gs2)
-        conf->gs2 = "p=tls-exporter";
-    if (!conf->cb) {
-        unsigned char *cb = arena_alloc(a, 32);
-        if (!wire_exporter(r->wire, cb))
-            return fail(c->d, "%s: no channel binding without TLS", c->name);
-        conf->cb = cb;
-        conf->cb_len = 32;
-    }
+    if (len > 5 && !strcmp(mechanism + len - 5, "-PLUS"))
+        fill_binding(c, conf);
     return true;
 }
 
@@ -185,8 +222,16 @@ bool raw_auth(struct client *c, const char *mechanism, struct sasl_conf *conf)
     struct raw *r = c->impl;
     if (!fill_conf(c, mechanism, conf))
         return false;
-    return client_sendf(c, "<auth xmlns='%s' mechanism='%s'>%s</auth>", NS_SASL, mechanism,
-                        sasl_first(&r->sasl, c->d->arena, conf));
+    const char *first = sasl_first(&r->sasl, c->d->arena, mechanism, conf);
+    if (!conf->initial)
+        return client_sendf(c, "<auth xmlns='%s' mechanism='%s'>%s</auth>", NS_SASL, mechanism,
+                            first);
+    if (!client_sendf(c, "<auth xmlns='%s' mechanism='%s'/>", NS_SASL, mechanism))
+        return false;
+    const struct node *asked = take_element(c, NS_SASL, "challenge");
+    if (!asked || *node_text(c->d->arena, asked))
+        return asked && fail(c->d, "%s: the server asks for more than the first message", c->name);
+    return client_sendf(c, "<response xmlns='%s'>%s</response>", NS_SASL, first);
 }
 
 bool raw_answer(struct client *c)

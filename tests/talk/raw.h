@@ -12,8 +12,9 @@ struct raw {
     struct wire *wire;
     struct stream_reader *reader;
     struct sasl sasl;
-    size_t piece;   /* bytes in a write; 0: all that there is */
-    bool gathering; /* keep in `gathered` what is sent */
+    const char *offer; /* of the last features: see struct sasl_conf */
+    size_t piece;      /* bytes in a write; 0: all that there is */
+    bool gathering;    /* keep in `gathered` what is sent */
     char input[16384];
     struct strbuf gathered; /* sent by raw_flush() in one write */
 };

@@ -1,4 +1,5 @@
-/* SCRAM-SHA-256 (RFC 5802, RFC 7677), the client's side, written apart from the server's. */
+/* SASL, the client's side, written apart from the server's: SCRAM with its hashes (RFC 5802,
+ * RFC 7677), PLAIN, EXTERNAL, ANONYMOUS. */
 #ifndef TALK_SASL_H
 #define TALK_SASL_H
 
@@ -8,12 +9,18 @@
 #include "base/arena.h"
 #include "base/err.h"
 
+#define SASL_KEY_MAX 64
+struct sasl_hash;
+
 /* What the client says; the members that are NULL are as they should be. */
 struct sasl_conf {
     const char *user, *password;
     const char *authzid;
-    const char *gs2;   /* "n", "y" or "p=tls-exporter" */
-    const char *nonce; /* the client's */
+    const char *gs2; /* "n", "y" or "p=tls-exporter" */
+    const char
+        *offer; /* what the server offered, as XEP-0474 section 5.1 hashes it; NULL: unseen */
+    const char *nonce;   /* the client's */
+    const char *initial; /* "no": the first message only when the server asks for it */
     const unsigned char *cb;
     size_t cb_len;
 };
@@ -21,19 +28,24 @@ struct sasl_conf {
 struct sasl {
     struct arena *arena;
     struct sasl_conf conf;
+    const struct sasl_hash *hash; /* of SCRAM; NULL for other mechanisms */
     const char *gs2_header, *first_bare, *auth_message;
     const char *salt; /* of the challenge, in base64 */
     int rounds;
-    unsigned char salted[32];
+    unsigned char salted[SASL_KEY_MAX];
 };
 
-/* The client's first message, in base64, in the arena. */
-const char *sasl_first(struct sasl *s, struct arena *a, const struct sasl_conf *conf);
+/* The client's first message of this mechanism, in base64, in the arena; what other mechanisms say
+ * is "". */
+const char *sasl_first(struct sasl *s, struct arena *a, const char *mechanism,
+                       const struct sasl_conf *conf);
 
-/* The client's final message, in base64, for the server's challenge (base64). NULL and `e`. */
+/* The client's final message of SCRAM, in base64, for the server's challenge (base64). NULL and
+ * `e`, also if the server says that it has offered something else (XEP-0474). */
 const char *sasl_final(struct sasl *s, const char *challenge, struct err *e);
 
-/* Whether the server's final message (base64) proves that it knows the keys. */
+/* Whether the server's final message (base64) proves that it knows the keys; for mechanisms without
+ * such a proof, whether there is none. */
 bool sasl_verify(struct sasl *s, const char *server_final);
 
 /* Encodes into the arena. */

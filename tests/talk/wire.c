@@ -16,7 +16,8 @@
 
 struct wire {
     int fd;
-    SSL *ssl; /* NULL: plain */
+    SSL *ssl;                /* NULL: plain */
+    const char *certificate; /* NULL: none */
 };
 
 static const char *env(const char *name)
@@ -96,6 +97,21 @@ static bool handshake(struct wire *w, int64_t until, struct err *e)
     }
 }
 
+void wire_certificate(struct wire *w, const char *file)
+{
+    w->certificate = file;
+}
+
+static bool show_certificate(struct wire *w, struct err *e)
+{
+    if (!w->certificate ||
+        (SSL_use_certificate_file(w->ssl, w->certificate, SSL_FILETYPE_PEM) == 1 &&
+         SSL_use_PrivateKey_file(w->ssl, w->certificate, SSL_FILETYPE_PEM) == 1))
+        return true;
+    err_set(e, "cannot use the certificate %s", w->certificate);
+    return false;
+}
+
 bool wire_tls(struct wire *w, const char *domain, const char *alpn, int version, int64_t patience,
               struct err *e)
 {
@@ -109,7 +125,7 @@ bool wire_tls(struct wire *w, const char *domain, const char *alpn, int version,
     SSL_set1_host(w->ssl, domain);
     if (alpn)
         SSL_set_alpn_protos(w->ssl, (const unsigned char *)alpn, (unsigned)strlen(alpn));
-    return handshake(w, clock_mono() + patience, e);
+    return show_certificate(w, e) && handshake(w, clock_mono() + patience, e);
 }
 
 bool wire_is_tls(const struct wire *w)
@@ -127,11 +143,43 @@ const char *wire_alpn(const struct wire *w, char buf[32])
     return buf;
 }
 
-bool wire_exporter(const struct wire *w, unsigned char out[32])
+static size_t exporter(SSL *ssl, unsigned char *out)
 {
     static const char label[] = "EXPORTER-Channel-Binding";
-    return w->ssl && SSL_export_keying_material(w->ssl, out, 32, label, sizeof(label) - 1,
-                                                (const unsigned char *)"", 0, 1) == 1;
+    return SSL_export_keying_material(ssl, out, 32, label, sizeof(label) - 1,
+                                      (const unsigned char *)"", 0, 1) == 1
+               ? 32
+               : 0;
+}
+
+static size_t unique(SSL *ssl, unsigned char *out)
+{
+    return SSL_get_finished(ssl, out, WIRE_BINDING_MAX);
+}
+
+/* The server's certificates are signed with SHA-256, as those it makes itself are. */
+static size_t end_point(SSL *ssl, unsigned char *out)
+{
+    unsigned len = 0;
+    X509_digest(SSL_get0_peer_certificate(ssl), EVP_sha256(), out, &len);
+    return len;
+}
+
+size_t wire_binding(const struct wire *w, const char *type, unsigned char out[WIRE_BINDING_MAX])
+{
+    static const struct {
+        const char *type;
+        size_t (*data)(SSL *ssl, unsigned char *out);
+    } types[] = {
+        {"tls-exporter", exporter},
+        {"tls-unique", unique},
+        {"tls-server-end-point", end_point},
+    };
+    for (size_t i = 0; w->ssl && i < ARRAY_LEN(types); i++) {
+        if (!strcmp(types[i].type, type))
+            return types[i].data(w->ssl, out);
+    }
+    return 0;
 }
 
 /* One write; bytes taken, 0 to try again, -1 at the end. *want_write: what to wait for. */

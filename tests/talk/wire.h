@@ -23,8 +23,13 @@ bool wire_is_tls(const struct wire *w);
 /* What the handshake agreed on by ALPN, "" if nothing. */
 const char *wire_alpn(const struct wire *w, char buf[32]);
 
-/* Channel binding data of type tls-exporter (RFC 9266). False if there is none. */
-bool wire_exporter(const struct wire *w, unsigned char out[32]);
+/* Shows the server this certificate, and its key (PEM, one file), if it asks for one. Before
+ * wire_tls(); `file` must live until then. */
+void wire_certificate(struct wire *w, const char *file);
+
+#define WIRE_BINDING_MAX 64
+/* Channel binding data of this type ("tls-exporter"); its length, 0 if there is none. */
+size_t wire_binding(const struct wire *w, const char *type, unsigned char out[WIRE_BINDING_MAX]);
 
 /* Writes everything, in pieces of `piece` bytes (0: at once), each given to the system by itself.
  * False if the connection broke or `patience` (µs) ended. */
