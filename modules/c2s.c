@@ -39,7 +39,9 @@ JACKDAW_MODULE(c2s) = {
     .name = "c2s",
     .summary = "Clients' connections, with STARTTLS or direct TLS",
     .global = true,
-    .xeps = (const struct module_xep[]){{"0368", "1.1.0", "direct TLS accepted"}, {0}},
+    .xeps = (const struct module_xep[]){{"0368", "1.1.0", "direct TLS accepted"},
+                                        {"0478", "0.2.0", ""},
+                                        {0}},
     .hooks =
         (const struct hook_entry[]){
             HOOK_AT(stream_features, PHASE_MAIN, add_session),

@@ -40,6 +40,7 @@ libcore_la_SOURCES = \
 	src/core/session.c src/core/session.h src/core/session_life.h \
 	src/core/stream.c src/core/stream.h src/core/stream_life.h \
 	src/core/stream_deadline.c \
+	src/core/stream_input.c \
 	src/core/stream_negotiate.c \
 	src/core/stream_private.h \
 	src/core/tell.c src/core/tell.h \

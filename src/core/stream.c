@@ -13,9 +13,6 @@
 #include "net/tls.h"
 #include "xml/writer.h"
 
-#define HELD_MAX                                                                                   \
-    ((size_t)256 << 10)   /* bytes kept while the stream is busy; its reading is paused */
-#define LANG_MAX 35       /* of a language tag (RFC 5646 section 4.4.1) */
 #define READ_BUDGET 65536 /* bytes per turn of the loop */
 
 static _Thread_local struct stream *streams; /* of this worker, by id */
@@ -124,229 +121,6 @@ void stream_send_stanza(struct stream *s, const struct stanza *st, const struct 
     stream_send(s, strbuf_str(out), out->len);
 }
 
-/* ---- what comes in ---- */
-
-/* Whether what comes now is for the stream: not after its end, nor in the middle of a handshake. */
-static bool hears(const struct stream *s)
-{
-    return !s->close_seen && s->phase != STREAM_CLOSED && s->phase != STREAM_HANDSHAKE;
-}
-
-static bool input_waits(const struct stream *s)
-{
-    return s->busy || s->queue || s->held.len > 0;
-}
-
-/* The connection is read exactly while nothing waits and its client need not be slowed down. */
-static void update_reading(struct stream *s)
-{
-    bool pause = input_waits(s) || timer_is_set(&s->slow);
-    if (!s->conn || pause == s->paused)
-        return;
-    s->paused = pause;
-    if (pause)
-        conn_pause(s->conn);
-    else
-        conn_resume(s->conn);
-}
-
-static struct stanza *queue_take(struct stream *s)
-{
-    struct stanza *st = s->queue;
-    if (!st)
-        return NULL;
-    s->queue = st->next;
-    st->next = NULL;
-    if (!s->queue)
-        s->queue_tail = &s->queue;
-    return st;
-}
-
-/* The peer's part is over. What it sent before is answered first (RFC 6120 section 4.4). */
-static void answer_close(struct stream *s)
-{
-    if (s->phase != STREAM_BOUND || session_settled(s->session)) {
-        stream_close(s, s->refusal, s->refusal_text);
-    } else if (!s->session->leaving) {
-        s->session->leaving = true;
-        stream_set_closing_timer(s);
-    }
-}
-
-/* Handles what has been read: a header, elements, the end. */
-static void dispatch(struct stream *s)
-{
-    if (s->dispatching)
-        return;
-    s->dispatching = true;
-    if (s->opening.seen && s->phase != STREAM_CLOSED)
-        stream_answer_opening(s);
-    while (s->queue && !s->busy && s->phase != STREAM_CLOSED) {
-        if (s->session && session_window_full(s->session) && !s->close_seen)
-            break;
-        stream_handle(s, queue_take(s));
-    }
-    s->dispatching = false;
-    if (s->close_seen && !s->queue && !s->busy && s->phase != STREAM_CLOSED)
-        answer_close(s);
-}
-
-/* How much to parse at once. Until a session is bound, the XML may be restarted after any element,
- * so that what follows must not yet be parsed: every element ends with a '>'. */
-static size_t piece_len(const struct stream *s, const char *bytes, size_t len)
-{
-    if (s->phase == STREAM_BOUND || s->phase == STREAM_CLOSING)
-        return len;
-    const char *end = memchr(bytes, '>', len);
-    return end ? (size_t)(end - bytes) + 1 : len;
-}
-
-/* Parses and handles bytes until they are used up or the stream has to wait; returns how many were
- * parsed. */
-static size_t feed(struct stream *s, const char *bytes, size_t len)
-{
-    size_t used = 0;
-    while (used < len && hears(s) && !s->busy && !s->queue) {
-        size_t piece = piece_len(s, bytes + used, len - used);
-        enum xml_error e = xml_parser_feed(s->parser, bytes + used, piece);
-        used += piece;
-        if (e != XML_OK && !s->close_seen) { /* what came before the mistake is still done */
-            s->refusal = stream_error_of_xml(e);
-            s->refusal_text = e == XML_TOO_BIG ? "larger than this server's limits" : NULL;
-            s->close_seen = true;
-        }
-        dispatch(s);
-    }
-    return used;
-}
-
-void stream_continue(struct stream *s)
-{
-    if (s->ended)
-        return;
-    dispatch(s);
-    while (s->held.len > 0 && hears(s) && !s->busy && !s->queue) {
-        struct strbuf bytes = s->held;
-        strbuf_init(&s->held, HELD_MAX);
-        size_t used = feed(s, bytes.s, bytes.len);
-        if (used < bytes.len && hears(s)) {
-            struct strbuf later = s->held; /* what a restart may have put back comes after */
-            strbuf_init(&s->held, HELD_MAX);
-            strbuf_add(&s->held, bytes.s + used, bytes.len - used);
-            strbuf_add(&s->held, strbuf_str(&later), later.len);
-            strbuf_free(&later);
-        }
-        strbuf_free(&bytes);
-    }
-    if (!s->ended)
-        update_reading(s);
-}
-
-static void hold(struct stream *s, const char *bytes, size_t len)
-{
-    strbuf_add(&s->held, bytes, len);
-    if (s->held.overflow)
-        stream_close(s, STREAM_POLICY_VIOLATION, "too much was sent without waiting for answers");
-}
-
-static void tell_input(struct stream *s, size_t bytes)
-{
-    unsigned elements = s->elements;
-    s->elements = 0;
-    HOST_NOTIFY(s->host, stream_input, s, bytes, elements);
-}
-
-static void slow_over(struct timer *t)
-{
-    update_reading(CONTAINER_OF(t, struct stream, slow));
-}
-
-void stream_slow(struct stream *s, int64_t time)
-{
-    if (s->ended)
-        return;
-    s->slow.fn = slow_over;
-    timer_set(home_self()->worker, &s->slow, time);
-    update_reading(s);
-}
-
-static void data_came(void *arg, const char *bytes, size_t len)
-{
-    struct stream *s = arg;
-    struct worker *w = home_self()->worker;
-    if (!hears(s))
-        return;
-    s->last_data = worker_now(w);
-    if (s->idle && s->phase == STREAM_BOUND)
-        stream_heard(s);
-    size_t used = input_waits(s) ? 0 : feed(s, bytes, len);
-    if (used < len && hears(s))
-        hold(s, bytes + used, len - used);
-    if (s->phase == STREAM_BOUND && s->session)
-        tell_input(s, len);
-    if (s->phase != STREAM_CLOSED)
-        update_reading(s);
-}
-
-/* RFC 6120 section 4.7.5: two numbers; a later version than ours is answered with ours. */
-static bool is_version_1(const char *version)
-{
-    unsigned major, minor;
-    char rest;
-    return version && sscanf(version, "%5u.%5u%c", &major, &minor, &rest) == 2 && major >= 1;
-}
-
-/* Our stream is in English, and so is everything on it that does not say otherwise. */
-static char *foreign_lang(const char *lang)
-{
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
-    size_t len = lang ? strlen(lang) : 0;
-    if (len == 0 || len > LANG_MAX || strspn(lang, allowed) != len || strcmp(lang, "en") == 0)
-        return NULL;
-    return mem_strdup(lang);
-}
-
-static void forget_opening(struct stream *s)
-{
-    jid_free(&s->opening.to);
-    jid_free(&s->opening.from);
-}
-
-static void sink_open(void *arg, const struct xml_el *el, const char *content_ns)
-{
-    struct stream *s = arg;
-    const char *to = xml_attr(el, A_to), *from = xml_attr(el, A_from);
-    forget_opening(s);
-    s->opening = (struct stream_opening){
-        .seen = true,
-        .ns_right = atom_is(el->ns, NS_STREAM) && atom_is(content_ns, NS_CONTENT),
-        .name_right = atom_is(el->name, A_stream),
-        .version_1 = is_version_1(xml_attr(el, A_version)),
-        .to = to ? jid_parse_new(to, strlen(to)) : NULL,
-        .from = from ? jid_parse_new(from, strlen(from)) : NULL,
-    };
-    s->opening.from_bad = from && !s->opening.from;
-    free(s->lang);
-    s->lang = foreign_lang(xml_attr_ns(el, NS_XML, A_lang));
-}
-
-static void sink_element(void *arg, struct arena *arena, struct xml_el *el)
-{
-    struct stream *s = arg;
-    struct stanza *st = stanza_from_element(arena, el, NULL);
-    *s->queue_tail = st;
-    s->queue_tail = &st->next;
-    s->elements++;
-}
-
-static void sink_close(void *arg)
-{
-    struct stream *s = arg;
-    s->close_seen = true;
-}
-
-static const struct xml_sink sink = {sink_open, sink_element, sink_close};
-
 /* ---- events ---- */
 
 static void secured(struct stream *s)
@@ -391,36 +165,21 @@ void streams_init(void)
     };
 }
 
-static const struct conn_handler conn_handler = {data_came, conn_happened};
-
-void stream_window_moved(struct stream *s)
-{
-    if (!s->ended && !s->dispatching && (s->paused || s->close_seen || input_waits(s)))
-        worker_at_turn_end(home_self()->worker, &s->turn);
-}
-
-static void turn_continue(struct turn_end *t)
-{
-    stream_continue(CONTAINER_OF(t, struct stream, turn));
-}
+static const struct conn_handler conn_handler = {stream_input, conn_happened};
 
 /* ---- life ---- */
 
 static void stream_free(struct turn_end *t)
 {
     struct stream *s = CONTAINER_OF(t, struct stream, turn);
-    struct stanza *st;
-    while ((st = queue_take(s)))
-        stanza_unref(&st);
+    stream_forget_input(s);
     conn_free(&s->conn);
     xml_parser_free(&s->parser);
     stream_set_sasl(s, NULL, NULL);
     stanza_unref(&s->success);
-    forget_opening(s);
     jid_free(&s->claimed);
     jid_free(&s->account);
     free(s->lang);
-    strbuf_free(&s->held);
     if (s->quota)
         quota_give(s->quota);
     free(s->quota);
@@ -509,17 +268,6 @@ void stream_close(struct stream *s, enum stream_error err, const char *text)
     hang_up(s, s->quota ? server.config->limits.close_timeout : 0);
 }
 
-void stream_refuse(struct stream *s, enum stream_error err, const char *text)
-{
-    struct stanza *st;
-    while ((st = queue_take(s)))
-        stanza_unref(&st);
-    strbuf_reset(&s->held);
-    s->refusal = err;
-    s->refusal_text = text;
-    s->close_seen = true;
-}
-
 void stream_give_up(struct stream *s)
 {
     if (s->phase == STREAM_CLOSING)
@@ -583,12 +331,10 @@ void stream_accept(struct worker *w, const struct config_listen *listen, int fd,
     s->id = home_new_id(home_self());
     s->since = worker_now(w);
     s->listen = listen;
-    s->queue_tail = &s->queue;
-    strbuf_init(&s->held, HELD_MAX);
-    s->turn.run = turn_continue;
+    stream_input_init(s);
     s->conn = conn_new(w, fd, peer, &conn_conf, &conn_handler, s);
     s->label = mem_strdup(conn_peer(s->conn));
-    s->parser = xml_parser_new(&sink, s, &limits);
+    s->parser = xml_parser_new(&stream_sink, s, &limits);
     table_add(s);
     if (!take_quota(s)) {
         stream_close(s, STREAM_POLICY_VIOLATION, "too many connections from this address");
@@ -625,7 +371,7 @@ static void depart(struct turn_end *t)
 {
     struct stream *s = CONTAINER_OF(t, struct stream, turn);
     INVARIANT(!s->fiber && s->account);
-    s->turn.run = turn_continue;
+    s->turn.run = stream_turn_end;
     if (s->paused)
         conn_resume(s->conn);
     conn_detach(s->conn);

@@ -1,5 +1,5 @@
-/* A stream's inside, shared by stream.c (its life and its bytes), stream_negotiate.c (what it says)
- * and stream_deadline.c (how long it may take). */
+/* A stream's inside, shared by stream.c (its life and its bytes), stream_input.c (what comes
+ * in), stream_negotiate.c (what it says) and stream_deadline.c (how long it may take). */
 #ifndef JACKDAW_CORE_STREAM_PRIVATE_H
 #define JACKDAW_CORE_STREAM_PRIVATE_H
 
@@ -68,6 +68,14 @@ struct stream {
 
 /* The one place where the phase changes. */
 void stream_set_phase(struct stream *s, enum stream_phase phase);
+
+/* stream_input.c: the connection's handler of bytes, the parser's of elements, the turn's end. */
+void stream_input(void *stream, const char *bytes, size_t len);
+extern const struct xml_sink stream_sink;
+void stream_turn_end(struct turn_end *t);
+void stream_input_init(struct stream *s);
+/* Drops what was read and is not handled. */
+void stream_forget_input(struct stream *s);
 
 /* Goes on with what was held back: queued elements, then bytes. */
 void stream_continue(struct stream *s);
