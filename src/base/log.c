@@ -17,8 +17,7 @@
 _Atomic enum log_level log_threshold = LOG_INFO;
 
 const char *const log_areas[] = {
-    "account", "admin", "cache",  "listener", "loop", "modules",
-    "server",  "store", "stream", "tls",      NULL,
+    "admin", "cache", "listener", "loop", "modules", "server", "store", "stream", "tls", NULL,
 };
 
 static const struct {
