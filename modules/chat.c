@@ -29,11 +29,11 @@ static enum hook_result chat_deliver(struct module_inst *inst, struct work *w)
 {
     (void)inst;
     struct session *s = delivery_addressed(w->account, w->to);
-    if (w->delivery == DELIVER_RESOURCE && s)
+    if (w->delivery == DELIVER_RESOURCE && s && s->id != w->withheld)
         work_send(w, s, w->st);
     if (w->delivery == DELIVER_TAKERS)
         TAILQ_FOREACH (s, &w->account->sessions, link)
-            if (session_wants_messages(s))
+            if (session_wants_messages(s) && s->id != w->withheld)
                 work_send(w, s, w->st);
     return HOOK_HANDLED;
 }

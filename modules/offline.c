@@ -1,12 +1,17 @@
-/* offline: what came while nobody could take it is delivered at the next login (XEP-0160), in order
+/* offline: what came while nobody could take it is given to the next who comes (XEP-0160), in order
  * and with the time it came. It is no second copy: messages that nobody could take are marked in
- * the archive, and a cursor says up to which of them the account has been given. The cursor is
- * committed before they are shown, so that nobody sees one twice; whoever loses one on the way
- * finds it in the archive. */
+ * the archive, and a cursor says up to which of them clients have received them.
+ *
+ * They are given in batches, each followed by a ping (XEP-0199): its answer proves that the client
+ * has what came before it. Only then the cursor moves and the next batch follows. What was lost on
+ * the way is given again: each message at least once. While one session is being given what waits,
+ * its new messages wait as well, behind the others; other sessions get them at once. */
 #include "archive/codec.h"
 
-#define DELIVER_STEP 50  /* messages read at once */
-#define DELIVER_STEPS 20 /* of these at one login */
+struct offline_conf {
+    int64_t batch;           /* messages */
+    int64_t confirm_timeout; /* µs */
+};
 
 enum { Q_CURSOR, Q_PENDING, Q_ADVANCE, Q_FORGET, OFFLINE_STMTS };
 
@@ -58,7 +63,10 @@ static const struct store_migration migrations[] = {
 
 /* What is kept in an account. */
 struct offline_slot {
-    int64_t after_id;
+    int64_t after_id;   /* the cursor: clients have received what waited up to here */
+    uint64_t receiver;  /* the session that is being given what waits; 0: none */
+    int64_t shown;      /* the last that it has been sent */
+    uint64_t seq_asked; /* the receiver's stanzas when it was asked */
 };
 
 static void cursor_loaded(struct module_inst *inst, struct entity *account, struct store_rows *rows)
@@ -67,14 +75,52 @@ static void cursor_loaded(struct module_inst *inst, struct entity *account, stru
         ((struct offline_slot *)account_slot(account, inst))->after_id = store_int(rows, 0, 0);
 }
 
-/* PHASE_POLICY, after the archive has judged: a message that is kept may wait for somebody to come.
- */
+/* ---- what waits ---- */
+
+/* XEP-0160 section 3: what tells only of the moment (chat states, XEP-0085), or nothing, does not
+ * wait; nor what must not be stored (XEP-0334). */
+static bool may_wait(const struct stanza *st)
+{
+    static const char *const no_content[] = {NS_CHATSTATES, NS_HINTS, NS_SID};
+    const struct xml_el *el;
+    bool content = false;
+    if (st->type != TYPE_CHAT && st->type != TYPE_NORMAL)
+        return false;
+    if (st_child(st, NS_HINTS, "no-store") || st_child(st, NS_HINTS, "no-permanent-store"))
+        return false;
+    XML_FOREACH (el, st->el) {
+        bool worthless = xml_is(el, NS_CONTENT, A_thread);
+        for (size_t i = 0; i < ARRAY_LEN(no_content); i++)
+            worthless |= strcmp(el->ns, no_content[i]) == 0;
+        content |= !worthless;
+    }
+    return content;
+}
+
+/* The session that is being given what waits, if it is still there and takes messages. */
+static struct session *receiver_of(const struct offline_slot *slot)
+{
+    struct session *s = slot->receiver ? session_find(slot->receiver) : NULL;
+    return s && session_wants_messages(s) ? s : NULL;
+}
+
+/* PHASE_POLICY, after the archive has judged: a message waits if nobody can take it, or if older
+ * ones wait for its turn. */
 static enum hook_result offline_message_in(struct module_inst *inst, struct work *w)
 {
-    (void)inst;
-    w->offline = w->storable && w->delivery == DELIVER_STORED;
+    struct session *receiver = receiver_of(account_slot(w->account, inst));
+    bool for_receiver =
+        receiver &&
+        (w->delivery == DELIVER_TAKERS ||
+         (w->delivery == DELIVER_RESOURCE && delivery_addressed(w->account, w->to) == receiver));
+    if ((w->delivery == DELIVER_STORED || for_receiver) && may_wait(w->st)) {
+        w->storable = w->offline = true;
+        w->withheld = for_receiver ? receiver->id : 0;
+    }
     return HOOK_CONTINUE;
 }
+
+/* ---- giving it ---- */
 
 /* The message as it came, with the time it came (XEP-0203) and its id in the archive (XEP-0359). */
 static struct stanza *restore(const struct work *w, const struct store_rows *rows, size_t row)
@@ -85,8 +131,7 @@ static struct stanza *restore(const struct work *w, const struct store_rows *row
     struct stanza *st = archive_decode(data, len, ARCHIVE_IN, w->account->jid,
                                        store_str(rows, row, 1), store_str(rows, row, 2));
     if (!st) {
-        log_error("offline", w->account->jid->s, "message %lld is damaged and left out",
-                  (long long)id);
+        log_error("offline", w->account->jid->s, "message %lld cannot be read", (long long)id);
         return NULL;
     }
     char stamp[32];
@@ -100,95 +145,114 @@ static struct stanza *restore(const struct work *w, const struct store_rows *row
     return st;
 }
 
-/* What one login is given: as much as its connection has room for, but something. The rest comes
- * with the next one, or from the archive. */
-struct login {
-    size_t room; /* bytes */
-    bool any, done;
-};
+static ask_fn answered;
 
-/* The messages of these rows that there is room for, in `out`; how many rows that are. */
-static size_t choose(const struct work *w, struct login *d, const struct store_rows *rows,
-                     struct stanza *out[DELIVER_STEP])
+static void ask_for_it(struct module_inst *inst, struct work *w)
 {
-    size_t n = store_rows_count(rows);
-    d->done = n < DELIVER_STEP;
+    const struct offline_conf *conf = inst->conf;
+    struct offline_slot *slot = account_slot(w->account, inst);
+    struct stanza *ping = stanza_new(STANZA_IQ, TYPE_GET, NULL, NULL, NULL);
+    st_add(ping, NS_PING, A_ping);
+    slot->seq_asked = w->session->seq;
+    work_ask(w, w->session, ping, conf->confirm_timeout, inst, answered);
+    stanza_unref(&ping);
+}
+
+/* Sends the next of what waits to w->session: as much as its connection has room for, but
+ * something. False if nothing is left, or the store does not answer. */
+static bool give_batch(struct module_inst *inst, struct work *w)
+{
+    const struct offline_conf *conf = inst->conf;
+    struct offline_slot *slot = account_slot(w->account, inst);
+    struct store_rows *rows;
+    if (store_query(&stmts[Q_PENDING],
+                    STORE_ARGS(SV_INT(w->account->owner), SV_INT(slot->shown), SV_INT(conf->batch)),
+                    &rows) < 0) {
+        log_warn("offline", w->session->jid->s,
+                 "the store does not answer: what waits is given at the next login");
+        return false;
+    }
+    size_t n = store_rows_count(rows), room = session_room(w->session);
     for (size_t i = 0; i < n; i++) {
         struct stanza *st = restore(w, rows, i); /* NULL: it is passed over */
         size_t cost = st ? session_cost(st) : 0;
-        if (cost > d->room && d->any) {
-            stanza_unref(&st);
-            d->done = true;
-            return i;
+        bool fits = cost <= room || i == 0;
+        if (fits) {
+            if (st)
+                work_send(w, w->session, st);
+            slot->shown = store_int(rows, i, 0);
+            room -= cost < room ? cost : room;
         }
-        out[i] = st;
-        d->any |= cost > 0;
-        d->room -= cost < d->room ? cost : d->room;
-    }
-    return n;
-}
-
-/* A cursor that was moved ahead of what has been shown, until that is committed. */
-struct moved {
-    struct entity *account; /* stays while its ledger is not empty */
-    struct module_inst *inst;
-    int64_t before;
-};
-
-static void cursor_moved(void *arg, int result)
-{
-    struct moved *m = arg;
-    struct offline_slot *slot = account_slot(m->account, m->inst);
-    if (result < 0 && m->before < slot->after_id)
-        slot->after_id = m->before; /* they are given at the next login */
-    free(m);
-}
-
-static void move_cursor(struct module_inst *inst, struct work *w, int64_t id)
-{
-    struct offline_slot *slot = account_slot(w->account, inst);
-    struct moved *m = mem_new(struct moved);
-    *m = (struct moved){w->account, inst, slot->after_id};
-    slot->after_id = id;
-    work_write(w, &stmts[Q_ADVANCE], STORE_ARGS(SV_INT(w->account->owner), SV_INT(id)));
-    work_then(w, cursor_moved, m);
-}
-
-/* Gives one step of what waits to the session. False if the store does not answer. */
-static bool deliver_step(struct module_inst *inst, struct work *w, struct login *d)
-{
-    const struct offline_slot *slot = account_slot(w->account, inst);
-    struct stanza *chosen[DELIVER_STEP];
-    struct store_rows *rows;
-    if (store_query(
-            &stmts[Q_PENDING],
-            STORE_ARGS(SV_INT(w->account->owner), SV_INT(slot->after_id), SV_INT(DELIVER_STEP)),
-            &rows) < 0)
-        return false;
-    size_t n = choose(w, d, rows, chosen);
-    if (n > 0)
-        move_cursor(inst, w, store_int(rows, n - 1, 0));
-    for (size_t i = 0; i < n; i++) {
-        if (chosen[i])
-            work_send(w, w->session, chosen[i]);
-        stanza_unref(&chosen[i]);
+        stanza_unref(&st);
+        if (!fits)
+            break;
     }
     store_rows_free(&rows);
-    return true;
+    if (n > 0)
+        ask_for_it(inst, w);
+    return n > 0;
 }
 
-static void offline_available(struct module_inst *inst, struct work *w)
+static struct session *first_taker(const struct entity *account)
 {
-    struct login d = {.room = session_room(w->session)};
-    if (!session_wants_messages(w->session))
-        return;
-    for (int step = 0; !d.done && step < DELIVER_STEPS && w->session->stream; step++) {
-        if (deliver_step(inst, w, &d))
-            continue;
-        log_warn("offline", w->session->jid->s,
-                 "the store does not answer: delivery waits for the next login");
-        return;
+    struct session *s;
+    TAILQ_FOREACH (s, &account->sessions, link)
+        if (session_wants_messages(s))
+            return s;
+    return NULL;
+}
+
+/* Goes on with the session that is at it; if it has gone, with another one, from the cursor. An
+ * item of its own: what is sent does not hang on the cursor's being written. */
+static void go_on(struct module_inst *inst, struct entity *account)
+{
+    struct offline_slot *slot = account_slot(account, inst);
+    struct session *s = receiver_of(slot);
+    if (!s) {
+        s = first_taker(account);
+        slot->receiver = s ? s->id : 0;
+        slot->shown = slot->after_id;
     }
+    if (!s)
+        return;
+    struct work w = work_own(account, s);
+    if (!give_batch(inst, &w))
+        slot->receiver = 0;
+    work_own_end(&w);
+}
+
+static void move_cursor(struct module_inst *inst, struct work *w)
+{
+    struct offline_slot *slot = account_slot(w->account, inst);
+    slot->after_id = slot->shown;
+    work_write(w, &stmts[Q_ADVANCE], STORE_ARGS(SV_INT(w->account->owner), SV_INT(slot->after_id)));
+}
+
+/* Who sends stanzas but does not answer, as RFC 6120 section 8.2.3 demands, has had time enough to
+ * read; who does neither is not there any more. */
+static bool has_received(const struct offline_slot *slot, const struct work *w,
+                         enum ask_outcome outcome)
+{
+    return outcome == ASK_ANSWERED || (outcome == ASK_TIMEOUT && w->session->seq > slot->seq_asked);
+}
+
+static void answered(struct module_inst *inst, struct work *w, enum ask_outcome outcome)
+{
+    struct offline_slot *slot = account_slot(w->account, inst);
+    if (w->session->id != slot->receiver)
+        return; /* the account has been removed and made again */
+    if (has_received(slot, w, outcome))
+        move_cursor(inst, w);
+    else if (outcome == ASK_TIMEOUT && w->session->stream)
+        stream_close(w->session->stream, STREAM_CONNECTION_TIMEOUT, "a ping was not answered");
+    go_on(inst, w->account);
+}
+
+static void offline_takes_messages(struct module_inst *inst, struct work *w)
+{
+    struct offline_slot *slot = account_slot(w->account, inst);
+    if (!receiver_of(slot))
+        go_on(inst, w->account);
 }
 
 static void offline_account_removed(struct module_inst *inst, struct work *w)
@@ -197,17 +261,33 @@ static void offline_account_removed(struct module_inst *inst, struct work *w)
     work_write(w, &stmts[Q_FORGET], STORE_ARGS(SV_INT(w->account->owner)));
 }
 
+static const struct option offline_options[] = {
+    OPTION_INT_AT(struct offline_conf, batch, "50", 1, 1000, .reloadable = true,
+                  .help = "Messages that are given at once; the next follow when the client has "
+                          "answered that it has received them"),
+    OPTION_DURATION_AT(struct offline_conf, confirm_timeout, "5m", CLOCK_SEC, 86400 * CLOCK_SEC,
+                       .reloadable = true,
+                       .help = "How long a client that has been given messages may say nothing at "
+                               "all before its connection is taken for dead"),
+    {0},
+};
+
 JACKDAW_MODULE(offline) = {
     JACKDAW_MODULE_HEAD,
     .name = "offline",
     .summary = "Delivers at login what came while nobody was there",
     .standard = true,
     .requires = (const char *const[]){"archive", NULL},
-    .xeps = (const struct module_xep[]){{"0160", "1.0.1", ""}, {"0203", "2.0", ""}, {0}},
+    .xeps = (const struct module_xep[]){{"0160", "1.0.1", ""},
+                                        {"0199", "2.0.1", "asks whether messages were received"},
+                                        {"0203", "2.0", ""},
+                                        {0}},
+    .options = offline_options,
+    .conf_size = sizeof(struct offline_conf),
     .hooks =
         (const struct hook_entry[]){
             HOOK_AT(message_in, PHASE_POLICY, offline_message_in, .after = "archive"),
-            HOOK_AT(session_available, PHASE_STORE, offline_available),
+            HOOK_AT(session_takes_messages, PHASE_DELIVER, offline_takes_messages),
             HOOK_AT(account_removed, PHASE_STORE, offline_account_removed),
             HOOK_END,
         },

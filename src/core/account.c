@@ -253,13 +253,9 @@ static void leave(struct work *w)
 
 void account_resume(struct entity *e)
 {
-    struct work w = {
-        .account = e,
-        .host = e->host,
-        .entry = ledger_open(&e->ledger, e->jid->bare_hash),
-    };
+    struct work w = work_own(e, NULL);
     leave(&w);
-    ledger_close(w.entry);
+    work_own_end(&w);
 }
 
 int account_delete(struct work *w)

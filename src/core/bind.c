@@ -127,12 +127,7 @@ void bind_handle(struct entity *e, struct item *item)
         account_make_temporary(e);
     struct session *session = session_new(e, s, resource);
     stream_bound(s, session, item->st);
-    struct work w = {
-        .account = e,
-        .host = e->host,
-        .session = session,
-        .entry = ledger_open(&e->ledger, e->jid->bare_hash),
-    };
+    struct work w = work_own(e, session);
     HOST_NOTIFY(w.host, session_bound, &w);
-    ledger_close(w.entry);
+    work_own_end(&w);
 }

@@ -53,14 +53,10 @@ static void released(void *arg, int result)
 void call_handle(struct entity *e, struct item *item)
 {
     struct call *c = item->call;
-    struct work w = {
-        .account = e,
-        .host = e->host,
-        .entry = ledger_open(&e->ledger, e->jid->bare_hash),
-    };
+    struct work w = work_own(e, NULL);
     c->result = c->fn(&w, c->arg);
     account_when_gone(&w, released, c);
-    ledger_close(w.entry);
+    work_own_end(&w);
 }
 
 void call_refuse(struct item *item)

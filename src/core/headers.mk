@@ -49,6 +49,7 @@ corehdrdir = $(pkgincludedir)/core
 corehdr_HEADERS = \
 	src/core/account.h \
 	src/core/admin.h \
+	src/core/ask.h \
 	src/core/config.h \
 	src/core/contact.h \
 	src/core/delivery.h \

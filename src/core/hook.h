@@ -56,6 +56,8 @@ enum hook_result {
  * Sessions, ordered, may yield:
  *   session_bound, session_closed (its presence was not necessarily sent: `session` is still there)
  *   session_available  first available presence (initial presence), after its broadcast
+ *   session_takes_messages  its presence has become one that takes messages: available, with a
+ *                 priority that is not negative. After session_available
  * Accounts:
  *   contact_told       a contact's home has dealt with what w->contact was told about w->about, or
  *                      refused it (w->rejected, w->error); must not yield
@@ -83,6 +85,7 @@ enum hook_result {
     NOTIFY(session_bound, struct work *w)                                                          \
     NOTIFY(session_closed, struct work *w)                                                         \
     NOTIFY(session_available, struct work *w)                                                      \
+    NOTIFY(session_takes_messages, struct work *w)                                                 \
     NOTIFY(contact_told, struct work *w)                                                           \
     NOTIFY(password_set, struct work *w, struct password_change *change)                           \
     NOTIFY(account_removed, struct work *w)                                                        \

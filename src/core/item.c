@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/ask_life.h"
 #include "core/bind.h"
 #include "core/call.h"
 #include "core/delivery.h"
@@ -93,23 +94,26 @@ static bool out_iq(struct work *w, uint64_t seq)
         w->host = host_find(jid_domain(w->st->to), jid_domain_len(w->st->to));
         return work_iq(w, IQ_HOST, true, seq);
     case SUBMIT_REFUSED: work_reject(w, SE_SERVICE_UNAVAILABLE, NULL); return false;
-    case SUBMIT_ANSWER: return false;
+    case SUBMIT_ANSWER: ask_answered(w); return false;
     default: send_on(w, seq); return false;
     }
 }
 
-/* An item of its own: what it writes does not hold back the presence that caused it. */
+/* Items of their own: what they write does not hold back the presence that caused them. */
+
 static void tell_available(struct entity *e, struct session *s)
 {
-    struct work w = {
-        .account = e,
-        .host = e->host,
-        .session = s,
-        .entry = ledger_open(&e->ledger, e->jid->bare_hash),
-    };
+    struct work w = work_own(e, s);
     s->announced = false;
     HOST_NOTIFY(w.host, session_available, &w);
-    ledger_close(w.entry);
+    work_own_end(&w);
+}
+
+static void tell_takes_messages(struct entity *e, struct session *s)
+{
+    struct work w = work_own(e, s);
+    HOST_NOTIFY(w.host, session_takes_messages, &w);
+    work_own_end(&w);
 }
 
 static void handle_out(struct entity *e, struct item *item)
@@ -124,6 +128,7 @@ static void handle_out(struct entity *e, struct item *item)
     w.session = s;
     w.to = item->st->to;
     const char *flaw = stanza_flaw(item->st);
+    bool took_messages = session_wants_messages(s);
     if (flaw)
         work_reject(&w, SE_BAD_REQUEST, flaw);
     else if (item->st->kind == STANZA_MESSAGE)
@@ -135,6 +140,8 @@ static void handle_out(struct entity *e, struct item *item)
     work_finish_out(&w, item->seq);
     if (s->announced)
         tell_available(e, s);
+    if (!took_messages && session_wants_messages(s))
+        tell_takes_messages(e, s);
 }
 
 /* ---- a stanza from elsewhere ---- */
@@ -235,25 +242,21 @@ static void handle_closed(struct entity *e, struct item *item)
 
 void session_end(struct entity *e, struct session *s)
 {
-    struct work w = {
-        .account = e,
-        .host = e->host,
-        .session = s,
-        .entry = ledger_open(&e->ledger, e->jid->bare_hash),
-    };
+    struct work w = work_own(e, s);
     HOST_NOTIFY(w.host, session_closed, &w);
+    ask_end_all(e, s);
     session_close(s);
     if (e->temporary)
         entity_forget(e);
-    ledger_close(w.entry);
+    work_own_end(&w);
 }
 
 void item_handle(struct entity *e, struct item *item)
 {
     static void (*const handlers[])(struct entity *, struct item *) = {
-        [ITEM_IN] = handle_in,     [ITEM_OUT] = handle_out,       [ITEM_KEPT] = handle_kept,
-        [ITEM_BIND] = bind_handle, [ITEM_CLOSED] = handle_closed, [ITEM_TOLD] = tell_handle,
-        [ITEM_CALL] = call_handle,
+        [ITEM_IN] = handle_in,     [ITEM_OUT] = handle_out,         [ITEM_KEPT] = handle_kept,
+        [ITEM_BIND] = bind_handle, [ITEM_CLOSED] = handle_closed,   [ITEM_TOLD] = tell_handle,
+        [ITEM_CALL] = call_handle, [ITEM_ASK_DUE] = ask_due_handle,
     };
     fiber_set_deadline(clock_mono() + server.config->limits.stanza_deadline);
     handlers[item->kind](e, item);
@@ -286,6 +289,7 @@ void item_refuse(struct entity *e, struct item *item, enum stanza_error cond, co
     case ITEM_CLOSED: handle_closed(e, item); break;
     case ITEM_TOLD: break; /* what is owed stands in the store */
     case ITEM_CALL: call_refuse(item); break;
+    case ITEM_ASK_DUE: break; /* never refused: the account is loaded, and it is few */
     }
     item_free(&item);
 }

@@ -11,13 +11,14 @@ struct call;
 struct entity;
 
 enum item_kind {
-    ITEM_IN,     /* a stanza for this entity */
-    ITEM_OUT,    /* a stanza of one of its sessions */
-    ITEM_KEPT,   /* a home answered for a sent message of which we want a copy */
-    ITEM_BIND,   /* a stream of ours wants to become a session */
-    ITEM_CLOSED, /* a session's stream has ended */
-    ITEM_TOLD,   /* a contact's home answered for what it was told */
-    ITEM_CALL,   /* a function to be run in order: an admin command */
+    ITEM_IN,      /* a stanza for this entity */
+    ITEM_OUT,     /* a stanza of one of its sessions */
+    ITEM_KEPT,    /* a home answered for a sent message of which we want a copy */
+    ITEM_BIND,    /* a stream of ours wants to become a session */
+    ITEM_CLOSED,  /* a session's stream has ended */
+    ITEM_TOLD,    /* a contact's home answered for what it was told */
+    ITEM_ASK_DUE, /* the time of a request to a client is up */
+    ITEM_CALL,    /* a function to be run in order: an admin command */
 };
 
 struct item {
@@ -27,8 +28,8 @@ struct item {
     struct stanza *st;      /* IN, OUT: a reference */
     struct jid *to;         /* IN of a fan-out: this addressee, owned; else NULL: st->to */
     struct receipt receipt; /* IN */
-    uint64_t session;       /* OUT, KEPT, CLOSED: which session */
-    uint64_t seq;           /* OUT, KEPT; TOLD: which flight */
+    uint64_t session;       /* OUT, KEPT, CLOSED, ASK_DUE: which session */
+    uint64_t seq;           /* OUT, KEPT; TOLD: which flight; ASK_DUE: which request */
     bool refused;           /* TOLD, with `cond` */
     enum stanza_error cond;
     uint64_t stream;   /* BIND */

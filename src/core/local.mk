@@ -9,6 +9,7 @@ libcore_la_SOURCES = \
 	src/core/admin_commands.c \
 	src/core/admin_protocol.h \
 	src/core/admin_server.c src/core/admin_server.h \
+	src/core/ask.c src/core/ask.h src/core/ask_life.h \
 	src/core/bind.c src/core/bind.h \
 	src/core/call.c src/core/call.h \
 	src/core/config.c src/core/config.h \

@@ -11,6 +11,7 @@
 #include "base/throttle.h"
 #include "core/account.h"
 #include "core/admin.h"
+#include "core/ask.h"
 #include "core/contact.h"
 #include "core/delivery.h"
 #include "core/directory.h"

@@ -8,6 +8,7 @@
 
 #include "xmpp/stanza.h"
 
+struct ask;
 struct entity;
 struct module_inst;
 struct stream;
@@ -28,6 +29,7 @@ struct session {
     struct sent *sent; /* ring of stanzas whose receipts are outstanding; NULL while none */
     unsigned sent_cap;
     size_t sent_size;      /* bytes these stanzas hold */
+    struct ask *asks;      /* requests that its client has not answered */
     unsigned holds;        /* aside handlers that name it */
     uint64_t seq, handled; /* received from the client / of these, answered by everyone concerned */
     TAILQ_ENTRY(session) link;

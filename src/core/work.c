@@ -8,6 +8,22 @@
 #include "loop/ledger.h"
 #include "store/store.h"
 
+struct work work_own(struct entity *account, struct session *s)
+{
+    return (struct work){
+        .account = account,
+        .host = account->host,
+        .session = s,
+        .entry = ledger_open(&account->ledger, account->jid->bare_hash),
+    };
+}
+
+void work_own_end(struct work *w)
+{
+    ledger_close(w->entry);
+    stanza_unref(&w->edited);
+}
+
 int work_reject(struct work *w, enum stanza_error cond, const char *text)
 {
     w->rejected = true;

@@ -40,12 +40,19 @@ struct work {
     const char *error_text;  /* a literal or NULL */
     uint64_t archive_id;     /* set by the archive, 0 if not kept */
     bool storable;           /* a message that an archive keeps */
-    bool offline; /* nobody can take it now: it is stored to be delivered at the next login */
+    bool offline;            /* nobody can take it now: it is stored to be delivered later */
+    uint64_t withheld;       /* the session that takes it later all the same, 0: none */
     struct contact *contact; /* contact_told: whom we told something */
     enum contact_owed about; /* and about what */
     bool removing;           /* account_delete() has begun */
     struct stanza *edited;   /* what work_edit() has made; internal */
 };
+
+/* An item of the account's own, beside the one in hand, if any: what it writes and sends hangs on
+ * nothing but itself. `s` may be NULL. */
+struct work work_own(struct entity *account, struct session *s);
+/* Ends it. */
+void work_own_end(struct work *w);
 
 /* Refuses the stanza: its sender gets this error. `text` is a literal or NULL. Returns
  * HOOK_REJECT's value so that handlers write `return work_reject(...)`. */

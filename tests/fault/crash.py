@@ -37,6 +37,7 @@ class Chatter:
         self.confirmed = set()
         self.last_page = None  # the last archive id seen
         self.shown = []  # origin-ids as they were shown
+        self.given = set()  # those that had waited for the login
         self.refused = set()
         self.client = None
 
@@ -46,6 +47,8 @@ class Chatter:
         oid = origin_id(stanza)
         if stanza.get("type") == "error":
             self.refused.add(stanza.get("id"))
+        elif oid and stanza.find("delay:delay", NS) is not None:
+            self.given.add(oid)  # what waited may come again (see offline.py)
         elif oid:
             self.shown.append(oid)
 
@@ -163,7 +166,7 @@ async def judge(world):
             if oid in person.confirmed and key not in received[recipient]:
                 problems.append(f"{oid} was confirmed, but its recipient's archive lacks it")
         held = {f"{s}-{n}" for s, _, n in received[person.number]}
-        for oid in set(person.shown):
+        for oid in person.given | set(person.shown):
             if oid not in held:
                 problems.append(f"{oid} was shown to {person.user}, but no archive holds it")
             if person.shown.count(oid) > 1:

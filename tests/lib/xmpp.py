@@ -24,6 +24,7 @@ NS = {
     "sid": "urn:xmpp:sid:0",
     "delay": "urn:xmpp:delay",
     "roster": "jabber:iq:roster",
+    "ping": "urn:xmpp:ping",
 }
 
 
@@ -67,6 +68,7 @@ class Client:
         self.serial = 0
         self.stanzas = None
         self.reader_task = None
+        self.answers_pings = True
 
     # ---- bytes and elements ----
 
@@ -168,6 +170,8 @@ class Client:
                 if waiter is not None:
                     if not waiter.done():
                         waiter.set_result(copy)
+                elif self.answers_pings and copy.find("ping:ping", NS) is not None:
+                    self.send(f"<iq type='result' id={quoteattr(copy.get('id'))} to={quoteattr(copy.get('from'))}/>")
                 else:
                     self.on_stanza(copy)
         except (Gone, ET.ParseError):

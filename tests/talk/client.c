@@ -129,9 +129,44 @@ void client_event(struct client *c, enum event_kind kind, const struct node *el,
         queue(c, e);
 }
 
+static void unlink_event(struct client *c, struct event *e)
+{
+    struct event *before = NULL;
+    for (struct event *i = c->first; i != e; i = i->next)
+        before = i;
+    if (before)
+        before->next = e->next;
+    else
+        c->first = e->next;
+    if (c->last == e)
+        c->last = before;
+}
+
+static bool is_server_ping(const struct client *c, const struct event *e)
+{
+    const char *type = e->kind == EVENT_STANZA ? node_attr(e->el, "", "type") : NULL;
+    const char *from = type ? node_attr(e->el, "", "from") : NULL;
+    return from && !strcmp(type, "get") && !strcmp(from, var_get(c->d, "domain")) &&
+           node_child_of(c->d->arena, e->el, NS_PING, "ping");
+}
+
+/* Answers the server's pings, as every client does, and leaves them out. */
+static void answer_pings(struct client *c)
+{
+    for (struct event *e = c->first, *next; e && !c->shows_pings && !c->gone; e = next) {
+        next = e->next;
+        if (!is_server_ping(c, e))
+            continue;
+        unlink_event(c, e);
+        client_sendf(c, "<iq type='result' id='%s' to='%s'/>", node_attr(e->el, "", "id"),
+                     node_attr(e->el, "", "from"));
+    }
+}
+
 /* Takes the first event for which it is the turn, without waiting. */
 static struct event *take_first(struct client *c)
 {
+    answer_pings(c);
     while (c->first) {
         struct event *e = c->first;
         c->first = e->next;
@@ -193,23 +228,11 @@ void client_put_back(struct client *c, const struct event *e)
         c->last = copy;
 }
 
-static void unlink_event(struct client *c, struct event *e)
-{
-    struct event *before = NULL;
-    for (struct event *i = c->first; i != e; i = i->next)
-        before = i;
-    if (before)
-        before->next = e->next;
-    else
-        c->first = e->next;
-    if (c->last == e)
-        c->last = before;
-}
-
 const struct node *client_take(struct client *c, const struct node *pattern)
 {
     int64_t until = clock_mono() + c->d->options->patience;
     do {
+        answer_pings(c);
         for (struct event *e = c->first; e; e = e->next) {
             if (e->kind == EVENT_STANZA && match_node(c->d, pattern, e->el)) {
                 unlink_event(c, e);

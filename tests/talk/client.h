@@ -48,6 +48,7 @@ struct client {
     const char *full;     /* bound JID, NULL before */
     struct event *first, *last;
     struct node *ignored; /* parent of patterns of stanzas to leave out; NULL: none */
+    bool shows_pings;     /* the dialogue answers the server's pings itself */
     bool gone;            /* the connection is closed: no more events will come */
 };
 

@@ -297,6 +297,15 @@ static bool synchronise(struct dialogue *d, const char *name, bool all)
            take_marker(c, "result", all);
 }
 
+static bool sees_pings(struct dialogue *d, char *const *args, const char *body)
+{
+    (void)body;
+    struct client *c = client_find(d, args[0]);
+    if (c)
+        c->shows_pings = true;
+    return c != NULL;
+}
+
 static bool receives_nothing(struct dialogue *d, char *const *args, const char *body)
 {
     (void)body;
@@ -422,6 +431,7 @@ const struct phrase phrases_client[] = {
     {"NAME receives the end of the stream", receives_end, NULL},
     {"NAME is disconnected", is_disconnected, "the connection ends, and nothing came before"},
     {"NAME is disconnected eventually", is_disconnected_eventually, "whatever comes before"},
+    {"NAME sees pings", sees_pings, "from now on the dialogue answers the server's pings itself"},
     {"NAME ignores presence", ignores, "from now on"},
     {"NAME ignores:", ignores, "stanzas like these"},
     {"NAME ignores nothing", ignores_nothing, NULL},
