@@ -57,7 +57,9 @@ static size_t prep_node(const char *s, size_t len, char *out)
 static size_t prep_resource(const char *s, size_t len, char *out)
 {
     size_t n = ascii_part(s, len, IN_RESOURCE, false, out);
-    return n ? n : prep_string(PREP_RESOURCE, s, len, out, PART_MAX + 1);
+    if (n == 0)
+        n = prep_string(PREP_RESOURCE, s, len, out, PART_MAX + 1);
+    return n && out[0] != ' ' ? n : 0; /* RFC 7622 section 3.5, example 18 */
 }
 
 /* Whether these are labels of letters, digits, hyphens inside and underscores (which names inside

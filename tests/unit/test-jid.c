@@ -61,6 +61,8 @@ static const char *const refused[] = {
     "a@/x",
     "b/",
     "a@b/",
+    "a@b/ x",
+    "a@b/\xe3\x80\x80x", /* an ideographic space becomes one */
     "/x",
     "a@b@c",
     "a b@c",
