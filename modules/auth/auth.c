@@ -60,13 +60,14 @@ static const struct option auth_options[] = {
                    .help = "The SASL mechanisms that are offered, where they can be, instead of "
                            "all: EXTERNAL, SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1 (each with "
                            "its -PLUS), PLAIN, ANONYMOUS."),
-    OPTION_INT_AT(struct auth_conf, failures_per_both, "10", 1, 1000000, .reloadable = true,
+    OPTION_INT_AT(struct auth_conf, failures_per_both, "20", 1, 1000000, .reloadable = true,
                   .help = "Failed logins for one account from one address within failures_window; "
-                          "more are refused for now. An IPv6 /64 counts as one address."),
-    OPTION_INT_AT(struct auth_conf, failures_per_address, "50", 1, 1000000, .reloadable = true,
+                          "more are refused for now. Some clients try every mechanism with a wrong "
+                          "password. An IPv6 /64 counts as one address."),
+    OPTION_INT_AT(struct auth_conf, failures_per_address, "100", 1, 1000000, .reloadable = true,
                   .help = "The same from one address for any account, except one that has logged "
                           "in from there lately."),
-    OPTION_INT_AT(struct auth_conf, failures_per_account, "100", 1, 1000000, .reloadable = true,
+    OPTION_INT_AT(struct auth_conf, failures_per_account, "200", 1, 1000000, .reloadable = true,
                   .help = "The same for one account from anywhere, except where it has logged in "
                           "from lately."),
     OPTION_DURATION_AT(struct auth_conf, failures_window, "10m", CLOCK_SEC, 86400 * CLOCK_SEC,
@@ -74,11 +75,6 @@ static const struct option auth_options[] = {
                        .help = "How long it takes until that many failed logins are forgotten."),
     {0},
 };
-
-static int auth_start(struct module_inst *inst, struct err *e)
-{
-    return mechanism_check(inst, e);
-}
 
 JACKDAW_MODULE(auth) = {
     JACKDAW_MODULE_HEAD,
@@ -92,6 +88,7 @@ JACKDAW_MODULE(auth) = {
                                         {0}},
     .options = auth_options,
     .conf_size = sizeof(struct auth_conf),
+    .check = mechanism_check,
     .hooks =
         (const struct hook_entry[]){
             HOOK_AT(stream_features, PHASE_MAIN, mechanism_features),
@@ -105,5 +102,4 @@ JACKDAW_MODULE(auth) = {
     .migrations = migrations,
     .n_migrations = ARRAY_LEN(migrations),
     .commands = auth_commands,
-    .start = auth_start,
 };

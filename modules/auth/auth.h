@@ -105,7 +105,7 @@ const struct mechanism *mechanism_find(const struct module_inst *inst, struct st
 const char *mechanism_offer(const struct module_inst *inst, struct stream *s, struct arena *a);
 
 /* Refuses names in the option `mechanisms` that are not in the table. */
-MUST_CHECK int mechanism_check(const struct module_inst *inst, struct err *e);
+MUST_CHECK int mechanism_check(const void *auth_conf, struct err *e);
 
 /* Offers them (hook stream_features). */
 void mechanism_features(struct module_inst *inst, struct stream *s, struct xml_el *features);

@@ -87,9 +87,9 @@ static bool is_offered(const struct module_inst *inst, struct stream *s, const s
     return is_enabled(inst->conf, m) && m->offered(inst, s, m);
 }
 
-int mechanism_check(const struct module_inst *inst, struct err *e)
+int mechanism_check(const void *auth_conf, struct err *e)
 {
-    const struct auth_conf *conf = inst->conf;
+    const struct auth_conf *conf = auth_conf;
     for (size_t i = 0; i < conf->mechanisms.n; i++) {
         size_t m = 0;
         while (m < ARRAY_LEN(mechanisms) && !is_named(&mechanisms[m], conf->mechanisms.items[i]))

@@ -219,7 +219,7 @@ static const struct option limits_options[] = {
     OPTION_DURATION_AT(struct config_limits, stop_timeout, "10s", CLOCK_SEC, 600 * CLOCK_SEC,
                        .reloadable = true,
                        .help = "When told to stop, how long to wait for what is under way"),
-    OPTION_INT_AT(struct config_limits, login_failures, "3", 1, 100, .reloadable = true,
+    OPTION_INT_AT(struct config_limits, login_failures, "5", 1, 100, .reloadable = true,
                   .help = "Failed logins on one connection, then it is closed."),
     {0},
 };
