@@ -63,7 +63,7 @@ class Server:
     @classmethod
     def suits(cls, scenario, stored):
         """Whether the scenario makes sense with it."""
-        if scenario.startswith("roster"):
+        if scenario.startswith("presence"):
             return cls.makes_rosters
         return cls.stores or not (stored or scenario == "login")
 
