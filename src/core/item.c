@@ -137,8 +137,9 @@ static void handle_out(struct entity *e, struct item *item)
         out_presence(&w);
     else if (out_iq(&w, item->seq))
         return;
+    bool announced = s->announced; /* one that has removed its account is gone with its item */
     work_finish_out(&w, item->seq);
-    if (s->announced)
+    if (announced)
         tell_available(e, s);
     if (!took_messages && session_wants_messages(s))
         tell_takes_messages(e, s);
@@ -220,7 +221,7 @@ static void handle_kept(struct entity *e, struct item *item)
     struct session *s = session_find(item->session);
     struct sent *sent = s ? receipt_sent(s, item->seq) : NULL;
     INVARIANT(sent);
-    if (s->owner != e->owner) { /* the account has been removed meanwhile */
+    if (!e->exists || s->owner != e->owner) { /* the account has been removed meanwhile */
         receipt_done(s, item->seq);
         return;
     }
