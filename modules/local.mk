@@ -1,7 +1,7 @@
 # A module is a shared object in $(pkglibdir)/modules; or, with --enable-static-modules, a part of jackdawd. The
 # server's own symbols resolve when it is loaded.
 MODULE_LDFLAGS = -module -avoid-version -shared $(AM_LDFLAGS)
-MODULES = archive auth c2s chat disco last limits offline ping presence private roster time vcard version
+MODULES = archive auth c2s chat disco last limits offline ping presence private register roster time vcard version
 
 archive_codec = modules/archive/codec.c modules/archive/codec.h
 archive_sources = modules/archive/archive.c modules/archive/archive.h modules/archive/page.c \
@@ -20,12 +20,12 @@ noinst_LTLIBRARIES += libmodules.la
 libmodules_la_SOURCES = $(archive_codec) $(archive_sources) $(auth_sources) modules/c2s.c \
 	modules/chat.c modules/disco.c modules/last.c modules/limits.c \
 	modules/offline.c modules/ping.c \
-	modules/private.c modules/time.c modules/vcard.c modules/version.c $(presence_sources) $(roster_sources)
+	modules/private.c modules/register.c modules/time.c modules/vcard.c modules/version.c $(presence_sources) $(roster_sources)
 nodist_libmodules_la_SOURCES = modules/static.c
 else
 module_LTLIBRARIES += modules/archive.la modules/auth.la modules/c2s.la modules/chat.la modules/disco.la modules/last.la \
 	modules/limits.la modules/offline.la modules/ping.la modules/presence.la modules/private.la \
-	modules/roster.la modules/time.la modules/vcard.la modules/version.la
+	modules/register.la modules/roster.la modules/time.la modules/vcard.la modules/version.la
 modules_archive_la_SOURCES = $(archive_sources) $(archive_codec)
 modules_archive_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_archive_la_LIBADD = $(Z_LIBS) $(OPENSSL_LIBS)
@@ -51,6 +51,8 @@ modules_presence_la_SOURCES = $(presence_sources)
 modules_presence_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_private_la_SOURCES = modules/private.c
 modules_private_la_LDFLAGS = $(MODULE_LDFLAGS)
+modules_register_la_SOURCES = modules/register.c
+modules_register_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_roster_la_SOURCES = $(roster_sources)
 modules_roster_la_LDFLAGS = $(MODULE_LDFLAGS)
 modules_time_la_SOURCES = modules/time.c

@@ -15,7 +15,7 @@ struct throttle_rate {
 };
 
 /* Independent memories, so that much of the one does not push out the other. */
-enum throttle { THROTTLE_FAILURES, THROTTLE_SUCCESSES, THROTTLES };
+enum throttle { THROTTLE_FAILURES, THROTTLE_SUCCESSES, THROTTLE_REGISTRATIONS, THROTTLES };
 
 /* What is counted: `what` is a word of the caller's, `a` and `b` are names or "". */
 uint64_t throttle_key(const char *what, const char *a, const char *b);

@@ -169,17 +169,29 @@ int account_set_password(struct work *w, const char *password)
     return change.result;
 }
 
-void account_close_sessions(struct work *w, const char *why)
+static void close_sessions(struct work *w, const struct session *spared, const char *why)
 {
     struct session *s, *next;
     w->account->revoked = clock_mono();
     TAILQ_FOREACH_SAFE (s, &w->account->sessions, link, next) {
         struct stream *stream = s->stream;
+        if (s == spared)
+            continue;
         s->stream = NULL;
         if (stream)
             stream_close(stream, STREAM_NOT_AUTHORIZED, why);
         session_end(w->account, s);
     }
+}
+
+void account_close_sessions(struct work *w, const char *why)
+{
+    close_sessions(w, NULL, why);
+}
+
+void account_close_others(struct work *w, const char *why)
+{
+    close_sessions(w, w->session, why);
 }
 
 /* ---- removal ---- */
@@ -258,6 +270,15 @@ void account_resume(struct entity *e)
     work_own_end(&w);
 }
 
+/* Not through the ledger: what it has to be behind is committed, and writes are still to come. */
+static void answer_last(struct work *w)
+{
+    struct stanza *reply = work_reply(w);
+    session_send(w->session, reply);
+    stanza_unref(&reply);
+    w->answered = true;
+}
+
 int account_delete(struct work *w)
 {
     struct entity *e = w->account;
@@ -277,6 +298,8 @@ int account_delete(struct work *w)
         e->state = ENTITY_LOADING; /* perhaps it is marked: the store knows */
         return result;
     }
+    if (w->session)
+        answer_last(w);
     account_close_sessions(w, "the account has been removed");
     e->exists = false;
     e->leaving = w->removing = true;

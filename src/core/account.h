@@ -26,8 +26,9 @@ MUST_CHECK int account_lookup(const struct jid *bare, uint64_t *owner) MAY_YIELD
  * (its contacts are being told: try again), negative as above. */
 MUST_CHECK int account_create(struct work *w) MAY_YIELD;
 
-/* In the account's ordered handler: marks it as removed and waits for that commit, ends its
- * sessions (not-authorized), lets every module delete its rows (hook account_removed). When all
+/* In the account's ordered handler: marks it as removed and waits for that commit, answers w->st if
+ * it is a session of the account that has asked for this, ends its sessions (not-authorized), lets
+ * every module delete its rows (hook account_removed). When all
  * contacts have been told its name is free; account_do() returns then. 0, 1 if there is no such
  * account. */
 MUST_CHECK int account_delete(struct work *w) MAY_YIELD;
@@ -43,8 +44,9 @@ void account_make_temporary(struct entity *e);
 MUST_CHECK int account_set_password(struct work *w, const char *password) MAY_YIELD;
 
 /* Ends every session of the account with a stream error; whoever is about to log in must connect
- * anew. After a password change. */
+ * anew. After a password change. The second spares w->session, which has asked for it. */
 void account_close_sessions(struct work *w, const char *why);
+void account_close_others(struct work *w, const char *why);
 
 /* The names on a host in order, at most `max` after `after` ("" from the start): columns "t". */
 MUST_CHECK int account_list(const char *host, const char *after, int64_t max,
