@@ -208,6 +208,17 @@ static void roster_features(struct module_inst *inst, struct stream *s, struct x
     xml_add(stream_features_arena(s), features, NS_PREAPPROVAL, "sub");
 }
 
+/* Section 2.3.3: nobody sets the roster of another, whether there is such an account or not; and
+ * what looks like a push but comes from somebody else reaches no client (section 2.1.6). */
+static enum hook_result roster_guard(struct module_inst *inst, struct work *w)
+{
+    (void)inst;
+    if (w->st->type != TYPE_SET || !st_child(w->st, NS_ROSTER, A_query) ||
+        (w->st->from && jid_equal_bare(w->st->from, w->account->jid)))
+        return HOOK_CONTINUE;
+    return work_reject(w, SE_FORBIDDEN, NULL);
+}
+
 /* Its contacts are told that it has gone. */
 static void roster_account_removed(struct module_inst *inst, struct work *w)
 {
@@ -249,6 +260,7 @@ JACKDAW_MODULE(roster) = {
             HOOK_AT(presence_out, PHASE_MAIN, roster_presence_out),
             HOOK_AT(presence_in, PHASE_POLICY, roster_check_broadcast),
             HOOK_AT(presence_in, PHASE_MAIN, roster_presence_in),
+            HOOK_AT(iq_in, PHASE_GUARD, roster_guard),
             HOOK_AT(session_available, PHASE_DELIVER, roster_session_available),
             HOOK_AT(contact_told, PHASE_MAIN, roster_contact_told),
             HOOK_AT(account_removed, PHASE_STORE, roster_account_removed),

@@ -26,7 +26,7 @@ enum {
     ROSTER_STMTS,
 };
 extern const struct store_stmt roster_stmts[];
-enum { ROSTER_MIGRATIONS = 2 };
+enum { ROSTER_MIGRATIONS = 3 };
 extern const struct store_migration roster_migrations[ROSTER_MIGRATIONS];
 
 /* What the module keeps in an account besides its contacts. */

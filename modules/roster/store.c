@@ -14,9 +14,9 @@ const struct store_stmt roster_stmts[] = {
             .name = "roster_load",
             .kind = STORE_READ,
             .params = "i",
-            .columns = "ttbiiiiiii",
+            .columns = "ttbiiiiiiii",
             .sql = "SELECT jid, name, group_names, subscription, ask, pending_in, approved,"
-                   " in_roster, ver, owed FROM roster WHERE owner = $1 ORDER BY jid",
+                   " in_roster, ver, owed, approved_of FROM roster WHERE owner = $1 ORDER BY jid",
         },
     [Q_REQUESTS] =
         {
@@ -43,17 +43,17 @@ const struct store_stmt roster_stmts[] = {
         {
             .name = "roster_put_state",
             .kind = STORE_WRITE,
-            .params = "itiiiiibii",
+            .params = "itiiiiibiii",
             .columns = "",
             .sql = "INSERT INTO roster (owner, jid, subscription, ask, pending_in, approved,"
-                   " in_roster, request, ver, owed) "
-                   "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+                   " in_roster, request, ver, owed, approved_of) "
+                   "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) "
                    "ON CONFLICT (owner, jid) DO UPDATE SET subscription = excluded.subscription,"
                    " ask = excluded.ask, pending_in = excluded.pending_in,"
                    " approved = excluded.approved, in_roster = excluded.in_roster,"
                    " request = CASE WHEN excluded.pending_in = 1"
                    " THEN coalesce(excluded.request, roster.request) END, ver = excluded.ver,"
-                   " owed = excluded.owed "
+                   " owed = excluded.owed, approved_of = excluded.approved_of "
                    "WHERE roster.ver < excluded.ver",
         },
     [Q_REMOVE] =
@@ -101,6 +101,7 @@ const struct store_migration roster_migrations[ROSTER_MIGRATIONS] = {
                " request {blob}, ver {int} NOT NULL, PRIMARY KEY (owner, jid)) {strict}",
     },
     {.number = 2, .sql = "ALTER TABLE roster ADD COLUMN owed {int} NOT NULL DEFAULT 0"},
+    {.number = 3, .sql = "ALTER TABLE roster ADD COLUMN approved_of {int} NOT NULL DEFAULT 0"},
 };
 
 /* ---- reading ---- */
@@ -142,6 +143,7 @@ static void load_row(struct entity *account, const struct store_rows *rows, size
     c->pending_in = store_int(rows, row, 5) && !(c->subscription & SUBSCRIBED_FROM);
     c->approved = store_int(rows, row, 6) != 0;
     c->in_roster = store_int(rows, row, 7) != 0;
+    c->approved_of = store_int(rows, row, 10);
     c->owed = (unsigned)store_int(rows, row, 9) & (OWED_TO | OWED_FROM);
     jid_free(&jid);
 }
@@ -251,7 +253,8 @@ void roster_put_state(struct module_inst *inst, struct work *w, const struct con
                STORE_ARGS(SV_INT(w->account->owner), SV_TEXT(c->jid->s), SV_INT(c->subscription),
                           SV_INT(c->ask), SV_INT(c->pending_in), SV_INT(c->approved),
                           SV_INT(c->in_roster), keep ? SV_BLOB(bytes.s, bytes.len) : SV_NULL,
-                          SV_INT(next_ver(inst, w->account)), SV_INT(c->owed)));
+                          SV_INT(next_ver(inst, w->account)), SV_INT(c->owed),
+                          SV_INT(c->approved_of)));
     strbuf_free(&bytes);
     watch(inst, w);
 }

@@ -138,6 +138,16 @@ static bool sets_approval(const struct work *w, enum roster_state state)
            (w->st->type == TYPE_SUBSCRIBED && (state == NONE || state == NONE_OUT || state == TO));
 }
 
+/* The number of the account that has this name, 0 if it is none of ours. A permission is for whom
+ * it was given to: not for whoever has the name later. Negative: the store does not answer. */
+static int64_t number_of(const struct jid *jid) MAY_YIELD
+{
+    uint64_t owner;
+    if (!jid_has_node(jid) || !host_find(jid_domain(jid), jid_domain_len(jid)))
+        return 0;
+    return account_lookup(jid, &owner) < 0 ? -1 : (int64_t)owner;
+}
+
 /* Whether the stanza asks for nothing that a contact must be made for. */
 static bool needs_no_contact(const struct stanza *st)
 {
@@ -177,7 +187,7 @@ static struct contact *contact_for(struct module_inst *inst, struct work *w)
     return contact_make(w->account, w->st->to);
 }
 
-static enum hook_result handle_out(struct module_inst *inst, struct work *w)
+static enum hook_result handle_out(struct module_inst *inst, struct work *w, int64_t number)
 {
     struct contact *c = contact_for(inst, w);
     if (w->rejected)
@@ -191,8 +201,10 @@ static enum hook_result handle_out(struct module_inst *inst, struct work *w)
             roster_set_state(c, next);
             c->owed |= about;
         }
-        if (sets_approval(w, state))
+        if (sets_approval(w, state)) {
             c->approved = w->st->type == TYPE_SUBSCRIBED;
+            c->approved_of = number;
+        }
         /* Whoever asks, grants or pre-approves has the contact in the roster. */
         if (!needs_no_contact(w->st) && (next != STOP || c->approved))
             c->in_roster = true;
@@ -218,7 +230,10 @@ enum hook_result roster_presence_out(struct module_inst *inst, struct work *w)
         return HOOK_CONTINUE;
     if (!addressed_well(w) || !roster_fresh(inst, w))
         return HOOK_REJECT;
-    return handle_out(inst, w);
+    int64_t number = w->st->type == TYPE_SUBSCRIBED ? number_of(w->st->to) : 0;
+    if (number < 0)
+        return work_reject(w, SE_RESOURCE_CONSTRAINT, "the store does not answer, try again later");
+    return handle_out(inst, w, number);
 }
 
 /* ---- from a contact (A.3) ---- */
@@ -233,9 +248,8 @@ static void deliver(struct work *w)
 }
 
 static void change_by_contact(struct module_inst *inst, struct work *w, struct contact *c,
-                              enum roster_state next)
+                              enum roster_state next, const struct view *before)
 {
-    struct view before = view_of(c);
     bool granted = c->approved && w->st->type == TYPE_SUBSCRIBE;
     bool of_theirs = roster_about(w->st->type) == OWED_TO;
     roster_set_state(c, next);
@@ -250,9 +264,21 @@ static void change_by_contact(struct module_inst *inst, struct work *w, struct c
         roster_say(w, c, OWED_FROM);
     else
         deliver(w); /* before the push, which it explains (section 3.1.6) */
-    push_if_changed(w, c, &before);
-    follow_from(w, c, &before);
+    push_if_changed(w, c, before);
+    follow_from(w, c, before);
     roster_forget_if_empty(w, c);
+}
+
+/* Takes a pre-approval back that was not given to the one who asks now, but to another account of
+ * that name. */
+static void check_approval(struct work *w, struct contact *c) MAY_YIELD
+{
+    if (w->st->type != TYPE_SUBSCRIBE || !c->approved || !c->approved_of)
+        return;
+    int64_t number = number_of(c->jid);
+    if (number < 0)
+        work_reject(w, SE_RESOURCE_CONSTRAINT, "the store does not answer, try again later");
+    c->approved = number == c->approved_of || w->rejected;
 }
 
 /* The contact that sent w->st; a stranger who asks becomes one, as long as there is room. */
@@ -279,9 +305,12 @@ static void handle_in(struct module_inst *inst, struct work *w)
             deliver(w);
         return;
     }
+    struct view before = view_of(c);
     enum roster_state next = roster_inbound(w->st->type, roster_state(c));
     if (next < STATES) {
-        change_by_contact(inst, w, c, next);
+        check_approval(w, c);
+        if (!w->rejected)
+            change_by_contact(inst, w, c, next, &before);
     } else if (w->st->type == TYPE_SUBSCRIBE && (c->subscription & SUBSCRIBED_FROM)) {
         send_to_contact(w, c->jid, TYPE_SUBSCRIBED); /* section 3.1.3: they lost our answer */
         roster_greet(w, c->jid);

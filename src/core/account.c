@@ -199,9 +199,12 @@ void account_close_others(struct work *w, const char *why)
 static void removal_ends(struct entity *e, int result)
 {
     void (*fn)(void *arg, int result) = e->when_gone;
+    if (!fn)
+        return;
     e->when_gone = NULL;
-    if (fn)
-        fn(e->when_gone_arg, result);
+    e->holds--;
+    fn(e->when_gone_arg, result);
+    entity_rest(e);
 }
 
 static void name_freed(void *account, int result)
@@ -314,6 +317,7 @@ void account_when_gone(struct work *w, void (*fn)(void *arg, int result), void *
         work_then(w, fn, arg);
         return;
     }
+    e->holds++;
     e->when_gone = fn;
     e->when_gone_arg = arg;
 }

@@ -38,6 +38,7 @@ struct contact {
     bool ask;              /* we have asked to see their presence */
     bool pending_in;       /* they have asked to see ours */
     bool approved;         /* pre-approved: their asking will be granted */
+    int64_t approved_of;   /* number of the account that had this name then; 0: whoever has it */
     bool in_roster; /* shown to the client; a mere pending_in is not (RFC 6121 appendix A.2.1) */
     unsigned owed;  /* enum contact_owed, or'ed */
     uint64_t flight[2]; /* numbers of what is on its way about TO / FROM; 0: nothing */
