@@ -212,7 +212,7 @@ static enum hook_result handle_out(struct module_inst *inst, struct work *w, int
         if (next < STATES || !same_view(&before, &now))
             roster_write(inst, w, c, NULL);
     }
-    if (next != STOP && c && c->owed & about)
+    if (next != STOP && c)
         contact_tell(w, c, about, w->st);
     else if (next != STOP)
         work_route(w, w->st);

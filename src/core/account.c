@@ -251,7 +251,7 @@ void account_leave_on(struct work *w)
             STORE_ARGS(SV_TEXT(e->host->name), SV_TEXT(node_of(e->jid, node)), SV_INT(e->owner)));
         work_then(w, name_freed, e);
     } else if (!in_flight(e)) {
-        log_warn("server", e->jid->s,
+        log_warn("account", e->jid->s,
                  "%zu contacts of the removed account could not be told: tried again at the next "
                  "start or when someone writes to it; until then its name is not free",
                  e->n_contacts);
@@ -342,7 +342,7 @@ void accounts_resume(void *unused)
         struct jid *j = host_find(host, strlen(host)) ? jid_parse_new(text, (size_t)len) : NULL;
         /* It is gone on with when it is loaded. */
         if (j && account_do(j, nothing, NULL) < 0)
-            log_warn("server", j->s, "its removal could not be gone on with; at the next start");
+            log_warn("account", j->s, "its removal could not be gone on with; at the next start");
         jid_free(&j);
     }
     store_rows_free(&rows);

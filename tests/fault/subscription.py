@@ -27,6 +27,7 @@ PATIENCE = 20  # seconds: far more than anything here takes
 # How to come to a state from "None": who sends (the actor or the other) what.
 REACH = {
     "None": [],
+    "None, pre-approved": ["other subscribed"],
     "None + Pending Out": ["actor subscribe"],
     "None + Pending In": ["other subscribe"],
     "None + Pending Out+In": ["other subscribe", "actor subscribe"],
@@ -37,13 +38,15 @@ REACH = {
     "Both": ["other subscribe", "actor subscribed", "actor subscribe", "other subscribed"],
 }
 STATES = {  # (subscription, ask, pending_in), as in the actor's row; the other's is the same from the other side
-    "None": (0, 0, 0), "None + Pending Out": (0, 1, 0), "None + Pending In": (0, 0, 1),
-    "None + Pending Out+In": (0, 1, 1), "To": (TO, 0, 0), "To + Pending In": (TO, 0, 1), "From": (FROM, 0, 0),
-    "From + Pending Out": (FROM, 1, 0), "Both": (TO | FROM, 0, 0),
+    "None": (0, 0, 0), "None, pre-approved": (0, 0, 0), "None + Pending Out": (0, 1, 0),
+    "None + Pending In": (0, 0, 1), "None + Pending Out+In": (0, 1, 1), "To": (TO, 0, 0), "To + Pending In": (TO, 0, 1),
+    "From": (FROM, 0, 0), "From + Pending Out": (FROM, 1, 0), "Both": (TO | FROM, 0, 0),
 }
 
-# Every change of appendix A.2, and the removal from the roster (section 2.5.2).
+# Every change of appendix A.2, the one that a pre-approval brings about (section 3.4.2), and the removal from the roster
+# (section 2.5.2).
 CHANGES = [
+    ("None, pre-approved", "subscribe", "To"),
     ("None", "subscribe", "None + Pending Out"),
     ("None + Pending In", "subscribe", "None + Pending Out+In"),
     ("From", "subscribe", "From + Pending Out"),
@@ -130,11 +133,16 @@ class Pair:
         self.clients[who].send(f"<presence to='{peer}' type='{kind}'/>")
         await self.clients[who].iq("get", "<ping xmlns='urn:xmpp:ping'/>", peer)
 
-    def wrong(self, found, name):
-        """What the rosters say else than this state, and whether something is owed; None if they agree."""
+    def owes(self, found):
+        """Whether what was done is stored where it was done, as something that the other has yet to hear."""
+        return found.get(self.names, (0, 0, 0, 0))[3]
+
+    def wrong(self, found, name, owed_too=True):
+        """What the rosters say else than this state, or that something is owed still; None if they agree."""
         state = STATES[name]
-        sides = [found.get((self.names[i], self.names[1 - i]), (0, 0, 0, 0)) for i in (0, 1)]
-        if sides[0] == state + (0,) and sides[1] == turned(state) + (0,):
+        nobody = (0, 0, 0, 0)
+        sides = found.get(self.names, nobody), found.get(self.names[::-1], nobody)
+        if (sides[0][:3], sides[1][:3]) == (state, turned(state)) and not (owed_too and (sides[0][3] or sides[1][3])):
             return None
         return f"{self}: {sides[0]} and {sides[1]} instead of {state} and {turned(state)}"
 
@@ -177,10 +185,10 @@ async def torn(pairs, variable):
     with open(os.environ[variable], "w", encoding="utf-8"):
         pass
     await each(pairs, Pair.act)
-    names = {p.names[0] for p in pairs}
-    await until(lambda: len({a for (a, _), r in rows().items() if r[3] and a in names}) == len(pairs), "what was done")
-    if variable == "FAULT_TORN_ANSWER":
-        await until(lambda: not any(halves(p, rows()) for p in pairs), "the other side")
+    if variable == "FAULT_TORN":
+        await until(lambda: all(p.owes(rows()) for p in pairs), "what was done")
+    else:
+        await until(lambda: not any(p.wrong(rows(), p.change[2], owed_too=False) for p in pairs), "both sides")
     server("kill")
     os.unlink(os.environ[variable])
     for pair in pairs:
@@ -195,11 +203,6 @@ async def torn(pairs, variable):
     for pair in pairs:
         pair.leave()
     return [w for p in pairs if (w := p.wrong(found, p.change[2]))]
-
-
-def halves(pair, found):
-    """Whether the other side has not got it yet."""
-    return found.get((pair.names[1], pair.names[0]), (0, 0, 0, 0))[:3] != turned(STATES[pair.change[2]])
 
 
 # ---- the removal of an account ----
