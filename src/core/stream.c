@@ -343,7 +343,7 @@ void stream_accept(struct worker *w, const struct config_listen *listen, int fd,
     bool direct = listen->tls == LISTEN_DIRECT_TLS;
     stream_set_phase(s, direct ? STREAM_HANDSHAKE : STREAM_OPENING);
     if (direct)
-        conn_start_tls(s->conn, server.tls);
+        conn_start_tls(s->conn, server.tls, NULL);
 }
 
 /* ---- the move ---- */

@@ -154,7 +154,7 @@ static void insecure(struct stream *s, struct stanza *st)
         stream_send_el(s, proceed);
         stream_set_phase(s, STREAM_HANDSHAKE);
         strbuf_reset(&s->held); /* clear text behind the request is not to be believed */
-        conn_start_tls(s->conn, server.tls);
+        conn_start_tls(s->conn, server.tls, s->host->ascii);
     } else if (atom_is(st->el->ns, NS_SASL)) {
         send_sasl_failure(s, "encryption-required");
     } else if (st->kind != STANZA_NONZA) {

@@ -38,6 +38,7 @@ struct conn {
     struct turn_end turn;
     struct channel channel;
     struct tls_context *tls;
+    SSL *next; /* STATE_TLS_NEXT: what the handshake begins with */
     const struct conn_conf *conf;
     const struct conn_handler *handler;
     void *arg;
@@ -146,6 +147,7 @@ struct conn *conn_new(struct worker *w, int fd, const union address *peer,
 static void really_free(struct conn *c)
 {
     channel_clear(&c->channel);
+    SSL_free(c->next);
     tls_unref(&c->tls);
     strbuf_free(&c->out);
     free(c);
@@ -369,7 +371,8 @@ static bool make_output(struct conn *c)
         return waits && c->linger ? true : finish(c);
     if (waits || c->state != STATE_TLS_NEXT)
         return true;
-    channel_start_tls(&c->channel, tls_server_ssl(c->tls));
+    channel_start_tls(&c->channel, c->next);
+    c->next = NULL;
     set_state(c, STATE_HANDSHAKE);
     return shake_hands(c);
 }
@@ -458,12 +461,13 @@ void conn_resume(struct conn *c)
     schedule(c);
 }
 
-void conn_start_tls(struct conn *c, struct tls_context *tls)
+void conn_start_tls(struct conn *c, struct tls_context *tls, const char *name)
 {
     INVARIANT(c->state == STATE_CLEAR);
     if (c->broken)
         return;
     c->tls = tls_ref(tls);
+    c->next = tls_server_ssl(tls, name);
     c->clear = conn_queued(c);
     c->state = STATE_TLS_NEXT; /* what the writer waits for stays */
     schedule(c);

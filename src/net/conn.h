@@ -65,8 +65,9 @@ void conn_resume(struct conn *c);
 /* Starts the server's side of a TLS handshake; what was written before goes out in clear text
  * first, what is written after goes out encrypted. Nothing more is read in clear text; bytes that
  * came in the same read after the request are the caller's to forget. CONN_SECURED or CONN_BROKEN
- * follows. Keeps a reference to `tls`. Once only. */
-void conn_start_tls(struct conn *c, struct tls_context *tls);
+ * follows. Keeps a reference to `tls`. A client that names no host in its handshake gets the
+ * certificate of the host `name`, in A-labels (NULL: of the first one). Once only. */
+void conn_start_tls(struct conn *c, struct tls_context *tls, const char *name);
 
 /* Facts for humans and for SASL. Strings live as long as the connection; those of TLS are "" until
  * CONN_SECURED. */

@@ -74,7 +74,7 @@ static int choose_host(SSL *ssl, int *alert, void *arg)
     const struct host *host = name ? find_host(t, name) : NULL;
     if (host)
         SSL_set_SSL_CTX(ssl, host->ctx);
-    follow_host(ssl, host ? host->ctx : t->fallback);
+    follow_host(ssl, SSL_get_SSL_CTX(ssl));
     return host ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
@@ -264,11 +264,14 @@ void tls_unref(struct tls_context **tp)
     free(t);
 }
 
-SSL *tls_server_ssl(struct tls_context *t)
+SSL *tls_server_ssl(struct tls_context *t, const char *name)
 {
-    SSL *ssl = SSL_new(t->fallback);
-    INVARIANT(ssl); /* only fails without memory */
+    SSL *ssl = SSL_new(t->fallback); /* whose tickets serve for all hosts */
+    INVARIANT(ssl);                  /* only fails without memory */
     SSL_set_app_data(ssl, t);
+    const struct host *host = name ? find_host(t, name) : NULL;
+    if (host)
+        SSL_set_SSL_CTX(ssl, host->ctx);
     return ssl;
 }
 

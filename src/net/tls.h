@@ -57,8 +57,9 @@ struct tls_context *tls_ref(struct tls_context *t);
 void tls_unref(struct tls_context **t);
 
 /* A new SSL object of this context for one connection, the caller's (SSL_free()). The context must
- * outlive it. */
-SSL *tls_server_ssl(struct tls_context *t);
+ * outlive it. A client that names no host gets the certificate of the host `name`, in A-labels; of
+ * the first one if that is NULL or not there. */
+SSL *tls_server_ssl(struct tls_context *t, const char *name);
 
 /* The protocol given as `alpn`, "" if any is accepted. */
 const char *tls_alpn(const struct tls_context *t);

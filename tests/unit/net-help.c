@@ -248,7 +248,7 @@ void help_write(struct side *s, const char *bytes, size_t len)
 static void call_start_tls(void *arg)
 {
     struct call *call = arg;
-    conn_start_tls(call->s->c, call->tls);
+    conn_start_tls(call->s->c, call->tls, call->s->host);
 }
 
 void help_start_tls(struct side *s, struct tls_context *tls)

@@ -39,6 +39,7 @@ struct side {
     char why[200];      /* of the last event */
     void (*on_data)(struct side *s, const char *bytes, size_t len); /* NULL: only record */
     void (*on_event)(struct side *s, enum conn_event ev);
+    const char *host; /* for help_start_tls(): whose certificate, if the client names none */
     void *extra;
 };
 

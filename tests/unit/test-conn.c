@@ -302,7 +302,7 @@ static void answer_starttls(struct side *s, const char *bytes, size_t len)
     strbuf_reset(&s->got); /* the rest of this read is forgotten */
     pthread_mutex_unlock(&s->lock);
     conn_write(s->c, "<proceed/>", 10);
-    conn_start_tls(s->c, s->extra);
+    conn_start_tls(s->c, s->extra, NULL);
     conn_write(s->c, "<features/>", 11); /* encrypted already */
 }
 

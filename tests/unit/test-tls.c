@@ -47,10 +47,13 @@ static void serve(const char *alpn)
 
 static const struct {
     const char *sni, *expect;
+    const char *host; /* that the stream was opened to */
 } names[] = {
-    {"one.example", "one.example"},   {"two.example", "two.example"},
-    {"TWO.example", "two.example"},   {"three.example", "Three.Example"},
-    {"other.example", "one.example"}, {NULL, "one.example"},
+    {"one.example", "one.example", NULL},          {"two.example", "two.example", NULL},
+    {"TWO.example", "two.example", NULL},          {"three.example", "Three.Example", NULL},
+    {"other.example", "one.example", NULL},        {NULL, "one.example", NULL},
+    {NULL, "two.example", "two.example"},          {NULL, "one.example", "other.example"},
+    {"one.example", "one.example", "two.example"}, {"other.example", "two.example", "two.example"},
 };
 
 struct sni {
@@ -66,6 +69,7 @@ static void copy_sni(void *arg)
 START_TEST(the_name_chooses_the_certificate)
 {
     struct sni sni;
+    side.host = names[_i].host;
     serve(NULL);
     SSL *ssl = help_client(ctx, fd[0], names[_i].sni);
     SSL_set1_host(ssl, names[_i].expect); /* fails the handshake if it is another's */
