@@ -205,6 +205,8 @@ static void sink_open(void *arg, const struct xml_el *el, const char *content_ns
 {
     struct stream *s = arg;
     const char *to = xml_attr(el, A_to), *from = xml_attr(el, A_from);
+    if (from && !strchr(from, '@'))
+        from = NULL; /* XML::Stream (sendxmpp) names its machine: that says nothing of an account */
     forget_opening(s);
     s->opening = (struct stream_opening){
         .seen = true,
