@@ -1,4 +1,6 @@
 /* The core's own admin commands: what the process is and does. */
+#include <dirent.h>
+#include <malloc.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,6 +20,7 @@
 /* Sums over the workers: one after the other adds its own. */
 struct totals {
     json_int_t accounts, sessions, streams, fibers, queued, reads;
+    json_int_t store_memory; /* not a sum */
     bool store_up;
 };
 
@@ -35,6 +38,7 @@ static void add_totals(void *arg)
     t->fibers += worker.fibers;
     t->queued += store.queued;
     t->reads += (json_int_t)store.reads;
+    t->store_memory = store.memory;
     t->store_up = t->store_up && store.up;
 }
 
@@ -69,8 +73,35 @@ static json_t *hosts_json(void)
 static json_t *store_json(const struct totals *t)
 {
     const char *driver = server.config->store.driver == STORE_POSTGRES ? "postgres" : "sqlite";
-    return json_pack("{s:s, s:b, s:I, s:I}", "driver", driver, "up", t->store_up, "queued",
-                     t->queued, "reads", t->reads);
+    return json_pack("{s:s, s:b, s:I, s:I, s:I}", "driver", driver, "up", t->store_up, "queued",
+                     t->queued, "reads", t->reads, "memory", t->store_memory);
+}
+
+/* Open descriptors of this process. */
+static json_int_t count_descriptors(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    json_int_t n = -1; /* the one that reads it */
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir)))
+        n += entry->d_name[0] != '.';
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+/* Bytes: what the process occupies, and what of the heap is in use. */
+static json_t *memory_json(void)
+{
+    long pages = 0;
+    FILE *fp = fopen("/proc/self/statm", "re");
+    if (fp && fscanf(fp, "%*s %ld", &pages) != 1)
+        pages = 0;
+    if (fp)
+        fclose(fp);
+    struct mallinfo2 heap = mallinfo2();
+    return json_pack("{s:I, s:I}", "resident", (json_int_t)pages * sysconf(_SC_PAGESIZE),
+                     "allocated", (json_int_t)(heap.uordblks + heap.hblkhd));
 }
 
 static int status(struct module_inst *inst, struct admin_call *call)
@@ -85,6 +116,8 @@ static int status(struct module_inst *inst, struct admin_call *call)
         hosts_json(), "listeners", listeners_json(), "store", store_json(&t), "cache",
         server.config->cache.servers ? "memcached" : "in-process", "sessions", t.sessions,
         "accounts_loaded", t.accounts, "streams", t.streams, "fibers", t.fibers);
+    json_object_set_new(call->result, "descriptors", json_integer(count_descriptors()));
+    json_object_set_new(call->result, "memory", memory_json());
     return 0;
 }
 

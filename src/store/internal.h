@@ -39,6 +39,8 @@ struct driver {
      */
     unsigned (*refuse_reads)(struct store_worker *sw, int64_t since);
     bool (*up)(const struct store_worker *sw);
+    /* Bytes that the database keeps in this process, for all workers. May be NULL: none. */
+    int64_t (*memory)(void);
     /* Nothing is queued any more, or patience is at its end: closes the worker's connections, gives
      * every batch and read in flight back, then calls store_detached(). */
     void (*detach)(struct store_worker *sw);

@@ -246,6 +246,11 @@ static bool sqlite_up(const struct store_worker *sw)
     return atomic_load(&ss->healthy);
 }
 
+static int64_t sqlite_memory(void)
+{
+    return sqlite3_memory_used();
+}
+
 /* ---- set up ---- */
 
 static int sqlite_open(struct store *s, struct err *e)
@@ -381,5 +386,6 @@ const struct driver sqlite_driver = {
     .read = sqlite_read,
     .refuse_reads = sqlite_refuse_reads,
     .up = sqlite_up,
+    .memory = sqlite_memory,
     .detach = sqlite_detach,
 };

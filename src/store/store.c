@@ -349,5 +349,7 @@ void store_stats(const struct worker *w, struct store_stats *out)
 {
     INVARIANT(here && here->worker == w);
     *out = here->stats;
-    out->up = here->store->driver->up(here);
+    const struct driver *driver = here->store->driver;
+    out->up = driver->up(here);
+    out->memory = driver->memory ? driver->memory() : 0;
 }

@@ -186,6 +186,7 @@ struct store_stats {
     uint64_t reads, writes, batches, retries, refused;
     unsigned queued; /* statements waiting on this worker */
     bool up;         /* every connection of this worker is connected */
+    int64_t memory;  /* bytes that an embedded database keeps, for all workers together */
 };
 /* A snapshot; on that worker. */
 void store_stats(const struct worker *w, struct store_stats *out);
