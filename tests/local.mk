@@ -8,5 +8,7 @@ include tests/unit/core.mk
 include tests/fuzz/local.mk
 include tests/lib/local.mk
 include tests/talk/local.mk
+include tests/interop/local.mk
+include tests/soak/local.mk
 include tests/attack/local.mk
 include tests/bench/local.mk

@@ -1,9 +1,12 @@
-/* A chatting client made of libstrophe, for tests/interop/test-chat.
+/* A chatting client made of libstrophe, for tests/interop/test-clients.
  *   strophe JID PASSWORD
  * connects to XMPP_HOST and XMPP_PORT and says on its output what happens, a line each:
- *   ready                    logged in, and its presence has come back
+ *   ready JID                logged in as this, and its presence has come back
  *   received FROM BODY       a message
- * It takes orders on its input: "send TO BODY"; at the end of the input it logs out. */
+ *   refused WHY              the server's certificate is not to be trusted
+ * It takes orders on its input: "send TO BODY"; at the end of the input it logs out.
+ * XMPP_TLS=direct begins with TLS, XMPP_TRUST=any takes every certificate, XMPP_CERT and XMPP_KEY
+ * are a certificate to log in with; without a password it logs in as nobody. */
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -34,7 +37,7 @@ static int on_presence(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *arg)
     const char *from = xmpp_stanza_get_from(stanza);
     (void)arg;
     if (from && !strcmp(from, xmpp_conn_get_bound_jid(conn))) {
-        puts("ready");
+        printf("ready %s\n", from);
         return 0; /* once */
     }
     return 1;
@@ -51,6 +54,13 @@ static int on_message(xmpp_conn_t *conn, xmpp_stanza_t *stanza, void *arg)
     if (body)
         xmpp_free(b->ctx, body);
     return 1;
+}
+
+static int on_distrust(const xmpp_tlscert_t *cert, const char *why)
+{
+    (void)cert;
+    printf("refused %s\n", why);
+    return 0;
 }
 
 static void on_connection(xmpp_conn_t *conn, xmpp_conn_event_t event, int error,
@@ -109,6 +119,22 @@ static void read_orders(struct bot *b)
     memmove(b->input, line, b->len + 1);
 }
 
+static void configure(struct bot *b, const char *jid, const char *password)
+{
+    long flags = strcmp(env("XMPP_TLS"), "direct") ? XMPP_CONN_FLAG_MANDATORY_TLS
+                                                   : XMPP_CONN_FLAG_LEGACY_SSL;
+    if (!strcmp(env("XMPP_TRUST"), "any"))
+        flags |= XMPP_CONN_FLAG_TRUST_TLS;
+    xmpp_conn_set_flags(b->conn, flags);
+    xmpp_conn_set_jid(b->conn, jid);
+    if (password[0])
+        xmpp_conn_set_pass(b->conn, password);
+    xmpp_conn_set_cafile(b->conn, env("XMPP_CA_FILE"));
+    xmpp_conn_set_certfail_handler(b->conn, on_distrust);
+    if (env("XMPP_CERT")[0])
+        xmpp_conn_set_client_cert(b->conn, env("XMPP_CERT"), env("XMPP_KEY"));
+}
+
 int main(int argc, char **argv)
 {
     struct bot b = {.ctx = NULL};
@@ -120,10 +146,7 @@ int main(int argc, char **argv)
     xmpp_initialize();
     b.ctx = xmpp_ctx_new(NULL, NULL);
     b.conn = xmpp_conn_new(b.ctx);
-    xmpp_conn_set_jid(b.conn, argv[1]);
-    xmpp_conn_set_pass(b.conn, argv[2]);
-    xmpp_conn_set_cafile(b.conn, env("XMPP_CA_FILE"));
-    xmpp_conn_set_flags(b.conn, XMPP_CONN_FLAG_MANDATORY_TLS);
+    configure(&b, argv[1], argv[2]);
     unsigned short port = (unsigned short)strtoul(env("XMPP_PORT"), NULL, 10);
     if (xmpp_connect_client(b.conn, env("XMPP_HOST"), port, on_connection, &b) != XMPP_EOK)
         b.gone = true;

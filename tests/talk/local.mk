@@ -19,10 +19,3 @@ tests_talk_talk_SOURCES = \
 	tests/talk/wire.c tests/talk/wire.h
 tests_talk_talk_CFLAGS = $(AM_CFLAGS) $(STROPHE_CFLAGS)
 tests_talk_talk_LDADD = libbase.la $(STROPHE_LIBS) $(OPENSSL_LIBS) $(EXPAT_LIBS)
-
-# Real clients that chat with each other.
-EXTRA_DIST += tests/interop/test-chat tests/interop/slixmpp-client tests/interop/profanity-client
-noinst_PROGRAMS += tests/interop/strophe
-tests_interop_strophe_SOURCES = tests/interop/strophe.c
-tests_interop_strophe_CFLAGS = $(AM_CFLAGS) $(STROPHE_CFLAGS)
-tests_interop_strophe_LDADD = $(STROPHE_LIBS)
