@@ -9,6 +9,7 @@ usage: crash.py [--clients N] [--kills N] [--window N] [--seed N]"""
 
 import argparse
 import asyncio
+import collections
 import os
 import random
 import statistics
@@ -166,11 +167,12 @@ async def judge(world):
             if oid in person.confirmed and key not in received[recipient]:
                 problems.append(f"{oid} was confirmed, but its recipient's archive lacks it")
         held = {f"{s}-{n}" for s, _, n in received[person.number]}
-        for oid in person.given | set(person.shown):
+        times = collections.Counter(person.shown)
+        for oid in person.given | set(times):
             if oid not in held:
                 problems.append(f"{oid} was shown to {person.user}, but no archive holds it")
-            if person.shown.count(oid) > 1:
-                problems.append(f"{oid} was shown to {person.user} {person.shown.count(oid)} times")
+            if times[oid] > 1:
+                problems.append(f"{oid} was shown to {person.user} {times[oid]} times")
     return problems
 
 

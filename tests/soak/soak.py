@@ -20,8 +20,8 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "fault")]
-from crash import judge  # noqa: E402
-from xmpp import NS, Client, Gone, Refused, origin_id  # noqa: E402
+from crash import Chatter, judge  # noqa: E402
+from xmpp import NS, Client, Gone, Refused  # noqa: E402
 
 PATIENCE = 60  # seconds for the server to come to rest
 AT_REST = ("sessions", "streams", "accounts_loaded", "fibers", "descriptors")
@@ -31,21 +31,12 @@ MIB = 1 << 20
 ALLOCATED_SLACK, RESIDENT_SLACK = MIB // 2, 8 * MIB
 
 
-class Person:
-    """One who comes and goes. `sent`, `confirmed` and `shown` are the books that crash.judge reads."""
+class Person(Chatter):
+    """One who comes and goes; the books are those of the crash test."""
 
     def __init__(self, number, world):
-        self.number, self.world = number, world
-        self.user = f"user{number}"
+        super().__init__(number, world)
         self.rng = random.Random(f"{world.seed}/{number}")
-        self.sent, self.confirmed, self.shown = [], set(), []
-        self.last_page = None
-        self.client = None
-
-    def took(self, stanza):
-        oid = origin_id(stanza)
-        if stanza.tag == f"{{{NS['c']}}}message" and stanza.get("type") != "error" and oid:
-            self.shown.append(oid)
 
     def other(self):
         return self.rng.choice([n for n in range(1, self.world.count + 1) if n != self.number])
@@ -57,18 +48,9 @@ class Person:
 
     async def chat(self):
         for _ in range(self.rng.randint(1, 10)):
-            recipient = self.other()
-            oid = f"{self.number}-{len(self.sent)}"
+            oid, recipient = f"{self.number}-{len(self.sent)}", self.other()
             self.sent.append((oid, recipient))
-            body = "soak " * self.rng.randint(1, 100)
-            self.client.send_message(self.jid(recipient), body, oid)
-
-    async def confirm(self):
-        """What stands in one's own archive is confirmed."""
-        for archive_id, message in await self.client.archive(self.last_page):
-            self.last_page = archive_id
-            if message.get("from", "").startswith(self.client.bare):
-                self.confirmed.add(origin_id(message))
+            self.client.send_message(self.jid(recipient), "soak " * self.rng.randint(1, 100), oid)
 
     async def change_roster(self):
         gone = self.rng.random() < 0.5
@@ -223,12 +205,12 @@ async def main(options):
     end = await rest(beginning)
     tell("end", end)
     problems = compare(beginning, warm, end) + await judge(world)
-    sent, confirmed, shown = (sum(len(getattr(p, what)) for p in world.people) for what in ("sent", "confirmed", "shown"))
-    print(f"{world.logins} logins, {sent} messages sent, {confirmed} confirmed, {shown} shown")
+    books = {book: sum(len(getattr(p, book)) for p in world.people) for book in ("sent", "confirmed", "shown", "given")}
+    print(f"{world.logins} logins; messages: " + ", ".join(f"{n} {book}" for book, n in books.items()))
     print("left: " + ", ".join(f"{how} {n}" for how, n in sorted(world.ways.items())))
     for problem in problems[:20]:
         print(f"  {problem}")
-    if not confirmed or world.logins < options.people:
+    if not books["confirmed"] or world.logins < options.people:
         problems.append("hardly anything happened: this has shown nothing")
     print(f"{len(problems)} problems")
     return 1 if problems else 0
