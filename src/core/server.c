@@ -248,10 +248,16 @@ static void wait_for_streams(struct timer *t)
     errand_done(CONTAINER_OF(t, struct errand, limit));
 }
 
+/* On every worker before the first client is told: nobody who comes back at once gets in. */
+static void worker_unlisten(struct errand *errand)
+{
+    server_unlisten();
+    errand_done(errand);
+}
+
 static void worker_close(struct errand *errand)
 {
     home_self()->stopping = true;
-    server_unlisten();
     streams_close_all(STREAM_SYSTEM_SHUTDOWN);
     errand->limit.fn = wait_for_streams;
     timer_set(worker_self(), &errand->limit, CLOCK_MS);
@@ -281,6 +287,7 @@ static void drain(void)
 {
     uint64_t before, now = UINT64_MAX;
     stop_until = clock_mono() + server.config->limits.stop_timeout;
+    errand_each_worker(worker_unlisten);
     errand_each_worker(worker_close);
     do {
         before = now;
