@@ -74,8 +74,10 @@ struct mechanism {
     bool no_message; /* its first message may be left out */
 };
 
-/* The only end of an exchange: <failure/> with this condition (RFC 6120 section 6.5) ... */
+/* The only end of an exchange: <failure/> with this condition (RFC 6120 section 6.5), and for the
+ * log alone why (it would help whoever guesses) ... */
 void sasl_fail(struct stream *s, const char *condition);
+void sasl_fail_because(struct stream *s, const char *condition, const char *why);
 /* ... or <success/> with `data` (NULL: none) for x->account. */
 void sasl_succeed(struct stream *s, struct exchange *x, const char *data);
 
@@ -134,8 +136,8 @@ void anonymous_take(struct module_inst *inst, struct stream *s, struct exchange 
 
 /* Who logs in: x->account, or a name that cannot be an account. Before the other two. */
 void login_begin(struct exchange *x, const char *user);
-/* Whether there have been too many failures for another try to be let in. */
-bool login_blocked(const struct module_inst *inst, const struct exchange *x);
+/* Why there is not to be another try for now, in words for the log; NULL if there may be. */
+const char *login_blocked(const struct module_inst *inst, const struct exchange *x);
 /* A wrong password or proof; one that was right. */
 void login_failed(const struct module_inst *inst, const struct exchange *x);
 void login_succeeded(const struct exchange *x);

@@ -33,16 +33,24 @@ static bool is_known(const struct exchange *x)
     return throttle_full(THROTTLE_SUCCESSES, x->login.both, &once);
 }
 
-bool login_blocked(const struct module_inst *inst, const struct exchange *x)
+const char *login_blocked(const struct module_inst *inst, const struct exchange *x)
 {
     const struct auth_conf *conf = inst->conf;
     const struct throttle_rate per_address = rate(conf, conf->failures_per_address),
                                per_account = rate(conf, conf->failures_per_account),
                                per_both = rate(conf, conf->failures_per_both);
     if (throttle_full(THROTTLE_FAILURES, x->login.both, &per_both))
-        return true;
-    return !is_known(x) && (throttle_full(THROTTLE_FAILURES, x->login.address, &per_address) ||
-                            throttle_full(THROTTLE_FAILURES, x->login.account, &per_account));
+        return "too many failures from here for this account, tries are refused for now (option "
+               "failures_per_both)";
+    if (is_known(x))
+        return NULL;
+    if (throttle_full(THROTTLE_FAILURES, x->login.address, &per_address))
+        return "too many failures from this address, where the account is new: tries are refused "
+               "for now (option failures_per_address)";
+    if (throttle_full(THROTTLE_FAILURES, x->login.account, &per_account))
+        return "too many failures for this account, which is new at this address: tries are "
+               "refused for now (option failures_per_account)";
+    return NULL;
 }
 
 void login_failed(const struct module_inst *inst, const struct exchange *x)

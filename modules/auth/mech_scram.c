@@ -34,6 +34,7 @@ static void take_first(struct module_inst *inst, struct stream *s, struct exchan
 {
     enum scram_hash hash = x->mechanism->hash;
     struct auth_keys keys;
+    const char *blocked;
     x->scram = begin(inst, s, x->mechanism);
     enum scram_result result = scram_first(x->scram, msg, len);
     if (result != SCRAM_OK) {
@@ -45,8 +46,10 @@ static void take_first(struct module_inst *inst, struct stream *s, struct exchan
     login_begin(x, user);
     if (!sasl_may_act_as(x, scram_authzid(x->scram)))
         fail(s, SCRAM_AUTHZID);
-    else if (login_blocked(inst, x) || sasl_find_keys(inst, s, x, user, &keys) < 0)
-        sasl_fail(s, "temporary-auth-failure");
+    else if ((blocked = login_blocked(inst, x)))
+        sasl_fail_because(s, "temporary-auth-failure", blocked);
+    else if (sasl_find_keys(inst, s, x, user, &keys) < 0)
+        sasl_fail_because(s, "temporary-auth-failure", "the store does not answer");
     else {
         x->exists = x->exists && keys.found[hash];
         sasl_challenge(s, scram_challenge(x->scram, &keys.of[hash]));
@@ -57,9 +60,9 @@ static void take_first(struct module_inst *inst, struct stream *s, struct exchan
 static void take_final(struct module_inst *inst, struct stream *s, struct exchange *x,
                        const char *msg, size_t len)
 {
-    const char *server_final;
-    if (login_blocked(inst, x)) { /* by what others have tried since the first message */
-        sasl_fail(s, "temporary-auth-failure");
+    const char *server_final, *blocked = login_blocked(inst, x);
+    if (blocked) { /* by what has been tried since the first message */
+        sasl_fail_because(s, "temporary-auth-failure", blocked);
         return;
     }
     enum scram_result result = scram_final(x->scram, msg, len, &server_final);

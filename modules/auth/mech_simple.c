@@ -45,9 +45,11 @@ void plain_take(struct module_inst *inst, struct stream *s, struct exchange *x, 
         sasl_fail(s, "invalid-authzid");
         return;
     }
-    int result = login_blocked(inst, x) ? -1 : check_plain(inst, s, x, &p);
+    const char *why = login_blocked(inst, x);
+    int result = why ? -1 : check_plain(inst, s, x, &p);
     if (result < 0) {
-        sasl_fail(s, "temporary-auth-failure");
+        sasl_fail_because(s, "temporary-auth-failure",
+                          why ? why : "the store does not answer, or there is too much to do");
     } else if (result == 1 && x->exists) {
         login_succeeded(x);
         sasl_succeed(s, x, NULL);
@@ -122,7 +124,7 @@ void external_take(struct module_inst *inst, struct stream *s, struct exchange *
         return;
     }
     if (account_lookup(x->account, &owner) < 0)
-        sasl_fail(s, "temporary-auth-failure");
+        sasl_fail_because(s, "temporary-auth-failure", "the store does not answer");
     else if (owner == 0)
         sasl_fail(s, "not-authorized");
     else

@@ -41,16 +41,21 @@ void sasl_challenge(struct stream *s, const char *data)
     stanza_unref(&st);
 }
 
-/* The reason is not told: it would help whoever guesses. */
 void sasl_fail(struct stream *s, const char *condition)
+{
+    sasl_fail_because(s, condition, NULL);
+}
+
+void sasl_fail_because(struct stream *s, const char *condition, const char *why)
 {
     const struct exchange *x = stream_sasl(s);
     struct stanza *st = sasl_element(A_failure, NULL);
     xml_add(st->arena, st->el, NS_SASL, condition);
     stream_send_el(s, st->el);
     stanza_unref(&st);
-    log_info("auth", stream_label(s), "login as %s failed: %s",
-             x && x->account ? x->account->s : "nobody known", condition);
+    log_info("auth", stream_label(s), "login as %s failed: %s%s%s",
+             x && x->account ? x->account->s : "nobody known", condition, why ? ": " : "",
+             why ? why : "");
     stream_set_sasl(s, NULL, NULL);
     stream_auth_failed(s);
 }
