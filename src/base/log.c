@@ -17,7 +17,8 @@
 _Atomic enum log_level log_threshold = LOG_INFO;
 
 const char *const log_areas[] = {
-    "admin", "cache", "listener", "loop", "modules", "server", "store", "stream", "tls", NULL,
+    "account", "admin", "cache",  "listener", "loop", "modules",
+    "server",  "store", "stream", "tls",      NULL,
 };
 
 static const struct {
