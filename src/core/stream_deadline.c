@@ -74,7 +74,7 @@ static void silent(struct stream *s, struct worker *w)
         stream_close(s, STREAM_CONNECTION_TIMEOUT, "nothing was heard, not even an answer");
     else if (l->ping_after > for_so_long)
         timer_set(w, &s->timer, l->ping_after - for_so_long);
-    else if (l->ping_after > 0 && ask(s))
+    else if (l->ping_after > 0 && ask(s) && !s->ended)
         timer_set(w, &s->timer, l->ping_timeout);
 }
 
