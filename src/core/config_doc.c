@@ -40,20 +40,22 @@ static void comment(struct strbuf *out, unsigned depth, const char *text)
 }
 
 /* The help and, if it says more than the name of a type, what the value must be: "A number, from 1
- * to 10." */
+ * to 10."; and whether a reload does not do. */
 static void explain(struct strbuf *out, const struct option *o)
 {
     size_t len = o->help ? strlen(o->help) : 0;
     strbuf_printf(out, "%s%s", len ? o->help : "", len && o->help[len - 1] != '.' ? "." : "");
-    if (o->type == OPTION_STRING)
-        return;
-    struct strbuf what;
-    strbuf_init(&what, 400);
-    option_describe(o, &what);
-    if (what.s && *what.s >= 'a' && *what.s <= 'z')
-        *what.s = (char)(*what.s - 'a' + 'A');
-    strbuf_printf(out, " %s%s.", o->type == OPTION_ENUM ? "One of " : "", strbuf_str(&what));
-    strbuf_free(&what);
+    if (o->type != OPTION_STRING) {
+        struct strbuf what;
+        strbuf_init(&what, 400);
+        option_describe(o, &what);
+        if (what.s && *what.s >= 'a' && *what.s <= 'z')
+            *what.s = (char)(*what.s - 'a' + 'A');
+        strbuf_printf(out, " %s%s.", o->type == OPTION_ENUM ? "One of " : "", strbuf_str(&what));
+        strbuf_free(&what);
+    }
+    if (!o->reloadable)
+        strbuf_puts(out, " Needs a restart.");
 }
 
 /* ---- the sample ---- */
@@ -113,7 +115,8 @@ void config_sample(struct strbuf *out, const struct module *const *modules, size
     comment(out, 0,
             "Jackdaw's configuration. What is commented out shows the default; see "
             "jackdaw.conf(5). A string may hold ${NAME:-default} of the environment; "
-            "include(\"file\") reads another file. 'jackdawd --check' says what is wrong.");
+            "include(\"file\") reads another file. 'jackdawd --check' says what is wrong, "
+            "'jackdawctl reload' has the running server take what has changed.");
     strbuf_puts(out, "\n");
     comment(out, 0, option_find(root->options, "data_dir")->help);
     strbuf_puts(out, "data_dir = \"/var/lib/jackdaw\"\n\n");
