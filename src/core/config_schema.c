@@ -44,7 +44,7 @@ static const struct option log_options[] = {
                    .help = "The most verbose lines that are written."),
     OPTION_LIST_AT(struct config_log, areas, NULL, .reloadable = true,
                    .help = "Another level for single areas, such as {\"stream=debug\", "
-                           "\"store=warn\"}. Areas are the modules and admin, cache, "
+                           "\"store=warn\"}. Areas are the modules and account, admin, cache, "
                            "listener, loop, modules, server, store, stream, tls."),
     OPTION_ENUM_AT(struct config_log, target, "stderr", log_targets, .reloadable = true,
                    .help = "Where lines go."),
