@@ -10,11 +10,14 @@
 #define MAKING "registrations"
 #define CHANGING "password changes"
 #define BUSY "too much to do right now, try again later"
+#define TOO_OFTEN "that was too often, try again later"
+
+#define FORMS 10 /* so often may the form be asked for, for each registration that may be tried */
 
 struct register_conf {
     struct option_list hosts, reserved;
     const char *instructions;
-    int64_t per_address, window, at_once, password_min;
+    int64_t per_address, changes, window, at_once, password_min;
 };
 
 /* The text in a child of the query, "" if it is not there or empty. */
@@ -35,6 +38,29 @@ static const char *fault_of(const struct register_conf *conf, const char *passwo
         characters += ((unsigned char)*p & 0xc0) != 0x80; /* UTF-8: begins one */
     mem_clear(prepared, sizeof(prepared));
     return characters < conf->password_min ? "this password is too short" : NULL;
+}
+
+/* Notes that `who` does `what` once more; false if that has been more than `max` times of late. */
+static bool count(const struct register_conf *conf, const char *what, const char *who, int64_t max)
+{
+    const struct throttle_rate rate = {max, conf->window};
+    uint64_t key = throttle_key(what, who, "");
+    if (throttle_full(THROTTLE_REGISTRATIONS, key, &rate))
+        return false;
+    throttle_add(THROTTLE_REGISTRATIONS, key, &rate);
+    return true;
+}
+
+/* The same for what comes from an address. */
+static bool count_from(const struct register_conf *conf, const char *what, const char *address,
+                       int64_t max)
+{
+    char network[QUOTA_NETWORK_MAX];
+    quota_network(address, network);
+    if (count(conf, what, network, max))
+        return true;
+    log_info("register", address, "too many %s from there: refused for now", what);
+    return false;
 }
 
 static void forget(const char *password)
@@ -110,21 +136,6 @@ static bool is_reserved(struct arena *a, const struct register_conf *conf, const
     return false;
 }
 
-/* Notes one more registration from this address; false if there have been too many. */
-static bool count(const struct register_conf *conf, const char *address)
-{
-    char network[QUOTA_NETWORK_MAX];
-    quota_network(address, network);
-    const struct throttle_rate rate = {conf->per_address, conf->window};
-    uint64_t key = throttle_key("register", network, "");
-    if (throttle_full(THROTTLE_REGISTRATIONS, key, &rate)) {
-        log_info("register", address, "too many registrations from there: refused for now");
-        return false;
-    }
-    throttle_add(THROTTLE_REGISTRATIONS, key, &rate);
-    return true;
-}
-
 /* What comes of it. Negative: it cannot be done now. */
 enum { MADE, TAKEN, STILL_HELD, UNUSABLE };
 
@@ -172,13 +183,13 @@ static void make(const struct register_conf *conf, struct stream *s, const struc
         refuse(s, iq, SE_RESOURCE_CONSTRAINT, BUSY);
         return;
     }
-    if (count(conf, from)) {
+    if (count_from(conf, MAKING, from, conf->per_address)) {
         int result = account_do(account, make_account, (char *)(uintptr_t)password);
         if (result == MADE)
             log_info("register", account->s, "registered from %s", from);
         tell(s, iq, result);
     } else {
-        refuse(s, iq, SE_RESOURCE_CONSTRAINT, "too many registrations from your address, wait");
+        refuse(s, iq, SE_RESOURCE_CONSTRAINT, TOO_OFTEN);
     }
     quota_give(MAKING);
 }
@@ -207,6 +218,12 @@ static void sign_up(struct module_inst *inst, struct stream *s, struct stanza *i
 
 static void send_form(const struct module_inst *inst, struct stream *s, const struct stanza *iq)
 {
+    const struct register_conf *conf = inst->conf;
+    if (!count_from(conf, "requests for the form", conn_peer_address(stream_conn(s)),
+                    FORMS * conf->per_address)) {
+        refuse(s, iq, SE_RESOURCE_CONSTRAINT, TOO_OFTEN);
+        return;
+    }
     struct stanza *reply = stanza_reply(iq);
     add_form(inst->conf, reply, NULL);
     stream_send_stanza(s, reply, NULL);
@@ -294,6 +311,8 @@ static void change_password(const struct register_conf *conf, struct work *w,
         work_reject(w, SE_NOT_ACCEPTABLE, "only the password of this account can be changed");
     else if (fault)
         work_reject(w, SE_NOT_ACCEPTABLE, fault);
+    else if (!count(conf, CHANGING, w->account->jid->s, conf->changes))
+        work_reject(w, SE_RESOURCE_CONSTRAINT, TOO_OFTEN);
     else if (!quota_take(CHANGING, conf->at_once))
         work_reject(w, SE_RESOURCE_CONSTRAINT, BUSY);
     else
@@ -354,9 +373,11 @@ static const struct option register_options[] = {
     OPTION_INT_AT(struct register_conf, per_address, "10", 1, 1000000, .reloadable = true,
                   .help = "Registrations that one address may try within `window`, also those of "
                           "names that are taken. An IPv6 /64 counts as one address."),
+    OPTION_INT_AT(struct register_conf, changes, "10", 1, 1000000, .reloadable = true,
+                  .help = "Changes of its password that an account may try within `window`."),
     OPTION_DURATION_AT(struct register_conf, window, "1h", CLOCK_SEC, 7 * 86400 * CLOCK_SEC,
                        .reloadable = true,
-                       .help = "How long it takes until that many registrations are forgotten."),
+                       .help = "How long it takes until that many are forgotten."),
     OPTION_INT_AT(struct register_conf, at_once, "2", 1, 1000, .reloadable = true,
                   .help = "Registrations that are worked on at once, and as many changes of "
                           "passwords; more are refused for now, so that logins need not wait "
@@ -371,7 +392,7 @@ JACKDAW_MODULE(register) = {
     .name = "register",
     .summary = "Password changes, removal and, where it is allowed, making of accounts by clients",
     .standard = true,
-    .xeps = (const struct module_xep[]){{"0077", "2.4", "without data forms"}, {0}},
+    .xeps = (const struct module_xep[]){{"0077", "2.4", "without data forms and error codes"}, {0}},
     .options = register_options,
     .conf_size = sizeof(struct register_conf),
     .hooks =
