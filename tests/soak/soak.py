@@ -23,7 +23,7 @@ sys.path[:0] = [os.path.join(HERE, "..", "lib"), os.path.join(HERE, "..", "fault
 from crash import Chatter, judge  # noqa: E402
 from xmpp import NS, Client, Gone, Refused  # noqa: E402
 
-PATIENCE = 60  # seconds for the server to come to rest
+PATIENCE = 60  # seconds for the server to answer, and to come to rest
 AT_REST = ("sessions", "streams", "accounts_loaded", "fibers", "descriptors")
 MIB = 1 << 20
 # How much memory may have grown since the warm-up. What is allocated does not grow with the logins, by 0.2 MiB at most:
@@ -111,7 +111,7 @@ class Person(Chatter):
             self.client.send(f"<message to='{self.jid(self.other())}'><body>never")
         elif how == "mid-flood":
             await self.chat()
-        if how == "reset":
+        if how == "reset" and self.client.connected:
             raw = self.client.writer.get_extra_info("socket")
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         self.client.close()
@@ -131,7 +131,9 @@ class Person(Chatter):
     async def run(self, until):
         while time.monotonic() < until:
             try:
-                await (self.live() if self.rng.random() < 0.8 else self.knock())
+                await asyncio.wait_for(self.live() if self.rng.random() < 0.8 else self.knock(), PATIENCE)
+            except asyncio.TimeoutError:
+                self.world.problems.append(f"{self.user} got no answer for {PATIENCE} s")
             except (Gone, Refused, OSError, EOFError, StopAsyncIteration):
                 self.world.ways["ended by the server"] += 1
             finally:
@@ -144,6 +146,7 @@ class World:
         self.seed, self.count = options.seed, options.people
         self.logins = 0
         self.ways = collections.Counter()
+        self.problems = []
         self.people = [Person(n, self) for n in range(1, self.count + 1)]
 
     async def busy(self, seconds):
@@ -205,14 +208,16 @@ async def main(options):
     await world.busy(options.seconds * 2 / 3)
     end = await rest(beginning)
     tell("end", end)
-    problems = compare(beginning, warm, end) + await judge(world)
+    problems = world.problems + compare(beginning, warm, end) + await judge(world)
     books = {book: sum(len(getattr(p, book)) for p in world.people) for book in ("sent", "confirmed", "shown", "given")}
     print(f"{world.logins} logins; messages: " + ", ".join(f"{n} {book}" for book, n in books.items()))
     print("left: " + ", ".join(f"{how} {n}" for how, n in sorted(world.ways.items())))
-    for problem in problems[:20]:
-        print(f"  {problem}")
+    if world.ways["ended by the server"] > world.logins / 100:
+        problems.append("the server sent people away who had done nothing")
     if not books["confirmed"] or world.logins < options.people:
         problems.append("hardly anything happened: this has shown nothing")
+    for problem in problems[:20]:
+        print(f"  {problem}")
     print(f"{len(problems)} problems")
     return 1 if problems else 0
 
