@@ -63,10 +63,10 @@ static const struct store_migration migrations[] = {
 
 /* What is kept in an account. */
 struct offline_slot {
-    int64_t after_id;   /* the cursor: clients have received what waited up to here */
-    uint64_t receiver;  /* the session that is being given what waits; 0: none */
-    int64_t shown;      /* the last that it has been sent */
-    uint64_t seq_asked; /* the receiver's stanzas when it was asked */
+    int64_t after_id;  /* the cursor: clients have received what waited up to here */
+    uint64_t receiver; /* the session that is being given what waits; 0: none */
+    int64_t shown;     /* the last that it has been sent */
+    int64_t asked;     /* when it was asked whether it has that: monotonic µs */
 };
 
 static void cursor_loaded(struct module_inst *inst, struct entity *account, struct store_rows *rows)
@@ -153,7 +153,7 @@ static void ask_for_it(struct module_inst *inst, struct work *w)
     struct offline_slot *slot = account_slot(w->account, inst);
     struct stanza *ping = stanza_new(STANZA_IQ, TYPE_GET, NULL, NULL, NULL);
     st_add(ping, NS_PING, A_ping);
-    slot->seq_asked = w->session->seq;
+    slot->asked = clock_mono();
     work_ask(w, w->session, ping, conf->confirm_timeout, inst, answered);
     stanza_unref(&ping);
 }
@@ -228,12 +228,14 @@ static void move_cursor(struct module_inst *inst, struct work *w)
     work_write(w, &stmts[Q_ADVANCE], STORE_ARGS(SV_INT(w->account->owner), SV_INT(slot->after_id)));
 }
 
-/* Who sends stanzas but does not answer, as RFC 6120 section 8.2.3 demands, has had time enough to
- * read; who does neither is not there any more. */
+/* Who is heard, but does not answer as RFC 6120 section 8.2.3 demands, has had time enough to read;
+ * who is not heard any more is not there. */
 static bool has_received(const struct offline_slot *slot, const struct work *w,
                          enum ask_outcome outcome)
 {
-    return outcome == ASK_ANSWERED || (outcome == ASK_TIMEOUT && w->session->seq > slot->seq_asked);
+    const struct stream *stream = w->session->stream;
+    return outcome == ASK_ANSWERED ||
+           (outcome == ASK_TIMEOUT && stream && stream_last_heard(stream) > slot->asked);
 }
 
 static void answered(struct module_inst *inst, struct work *w, enum ask_outcome outcome)
@@ -265,10 +267,12 @@ static const struct option offline_options[] = {
     OPTION_INT_AT(struct offline_conf, batch, "50", 1, 1000, .reloadable = true,
                   .help = "Messages that are given at once; the next follow when the client has "
                           "answered that it has received them"),
-    OPTION_DURATION_AT(struct offline_conf, confirm_timeout, "5m", CLOCK_SEC, 86400 * CLOCK_SEC,
+    OPTION_DURATION_AT(struct offline_conf, confirm_timeout, "1m", CLOCK_SEC, 86400 * CLOCK_SEC,
                        .reloadable = true,
-                       .help = "How long a client that has been given messages may say nothing at "
-                               "all before its connection is taken for dead"),
+                       .help =
+                           "How long the answer is waited for. A client that is heard but does "
+                           "not answer is given more; one that is not heard at all is taken for "
+                           "dead: its connection is closed, and the messages wait for the next"),
     {0},
 };
 

@@ -70,7 +70,7 @@ static void free_if_done(struct session *s)
 
 void session_close(struct session *s)
 {
-    INVARIANT(!s->closed);
+    INVARIANT(!s->closed && !s->asks);
     TAILQ_REMOVE(&s->account->sessions, s, link);
     s->account->n_sessions--;
     s->account->holds++; /* until what is outstanding has been answered */

@@ -79,6 +79,11 @@ int64_t stream_since(const struct stream *s)
     return s->since;
 }
 
+int64_t stream_last_heard(const struct stream *s)
+{
+    return s->last_data;
+}
+
 struct session *stream_session(const struct stream *s)
 {
     return s->session;

@@ -41,6 +41,7 @@ struct conn *stream_conn(const struct stream *s);       /* NULL once it has ende
 struct host *stream_host(const struct stream *s);       /* NULL before the header */
 const char *stream_label(const struct stream *s);       /* for logs: JID or address */
 struct session *stream_session(const struct stream *s); /* NULL unless a resource is bound */
+int64_t stream_last_heard(const struct stream *s); /* when its last bytes came: monotonic µs */
 
 /* In a stream_features hook: the arena for what is added. */
 struct arena *stream_features_arena(const struct stream *s);

@@ -118,6 +118,36 @@ START_TEST(kinds_and_types_are_known)
 }
 END_TEST
 
+START_TEST(flaws_are_found)
+{
+    static const char *const good[] = {
+        "<message type='whisper'/>",
+        "<presence/>",
+        "<presence type='error'/>",
+        "<iq type='get' id='a'> <x xmlns='urn:x'><y/><z/></x> </iq>",
+        "<iq type='set' id=''><x xmlns='urn:x'/></iq>",
+        "<iq type='result' id='a'/>",
+        "<iq type='error' id='a'><x xmlns='urn:x'/><error type='cancel'/></iq>",
+    };
+    static const char *const bad[] = {
+        "<presence type='available'/>",
+        "<iq id='a'><x xmlns='urn:x'/></iq>",
+        "<iq type='subscribe' id='a'><x xmlns='urn:x'/></iq>",
+        "<iq type='get'><x xmlns='urn:x'/></iq>",
+        "<iq type='result'/>",
+        "<iq type='get' id='a'/>",
+        "<iq type='set' id='a'>text</iq>",
+        "<iq type='set' id='a'><x xmlns='urn:x'/><x xmlns='urn:x'/></iq>",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(good) + ARRAY_LEN(bad); i++) {
+        bool ok = i < ARRAY_LEN(good);
+        struct stanza *st = parse(ok ? good[i] : bad[i - ARRAY_LEN(good)]);
+        ck_assert_int_eq(stanza_flaw(st) == NULL, ok);
+        stanza_unref(&st);
+    }
+}
+END_TEST
+
 START_TEST(only_one_whole_element_is_a_stanza)
 {
     static const char *const bad[] = {"",
@@ -315,6 +345,7 @@ int main(void)
         attributes_are_read,
         malformed_addresses_are_told,
         kinds_and_types_are_known,
+        flaws_are_found,
         only_one_whole_element_is_a_stanza,
         stanzas_are_made,
         errors_have_their_type,
