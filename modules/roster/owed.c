@@ -49,20 +49,6 @@ void roster_say_again(struct work *w)
 
 /* ---- answers ---- */
 
-/* The contact's server has sent it back: every client that shows a roster shall know. */
-static void show_refusal(struct work *w, const struct contact *c)
-{
-    struct session *s;
-    struct stanza *st =
-        stanza_new(STANZA_PRESENCE, last_said(c, w->about), w->account->jid, c->jid, NULL);
-    struct stanza *error = stanza_error(st, w->error, NULL);
-    TAILQ_FOREACH (s, &w->account->sessions, link)
-        if (s->interested)
-            work_send(w, s, error);
-    stanza_unref(&error);
-    stanza_unref(&st);
-}
-
 /* Refused for now: it is said again at the next login. */
 static bool comes_again(const struct work *w)
 {
@@ -78,8 +64,6 @@ void roster_contact_told(struct module_inst *inst, struct work *w)
         c->owed &= ~(unsigned)w->about;
         roster_write(inst, w, c, NULL);
     }
-    if (w->rejected)
-        show_refusal(w, c);
     roster_forget_if_empty(w, c);
 }
 

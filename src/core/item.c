@@ -268,12 +268,7 @@ void item_refuse(struct entity *e, struct item *item, enum stanza_error cond, co
 {
     struct session *s;
     switch (item->kind) {
-    case ITEM_IN:
-        if (item->receipt.source)
-            receipt_answer(&item->receipt, RECEIPT_REFUSED, cond, text);
-        else
-            route_error(item->st, cond, text);
-        break;
+    case ITEM_IN: route_refuse(item->st, &item->receipt, cond, text); break;
     case ITEM_OUT:
     case ITEM_KEPT:
         s = session_find(item->session);

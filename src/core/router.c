@@ -147,13 +147,13 @@ void route_error(struct stanza *st, enum stanza_error cond, const char *text)
     stanza_unref(&error);
 }
 
-static void refuse(struct stanza *st, const struct receipt *r, enum stanza_error cond,
-                   const char *text)
+void route_refuse(struct stanza *st, const struct receipt *r, enum stanza_error cond,
+                  const char *text)
 {
-    if (r && r->source)
-        receipt_answer(r, RECEIPT_REFUSED, cond, text);
-    else
+    if (!r || !r->source || r->account)
         route_error(st, cond, text);
+    if (r)
+        receipt_answer(r, RECEIPT_REFUSED, cond, text);
 }
 
 static struct item *item_for(struct stanza *st, const struct receipt *r)
@@ -172,12 +172,13 @@ void route(struct stanza *st, const struct receipt *r)
     const struct jid *to = st->to;
     INVARIANT(to);
     if (!host_find(jid_domain(to), jid_domain_len(to))) {
-        refuse(st, r, SE_REMOTE_SERVER_NOT_FOUND, "this server does not talk to other servers yet");
+        route_refuse(st, r, SE_REMOTE_SERVER_NOT_FOUND,
+                     "this server does not talk to other servers yet");
         return;
     }
     if (!jid_has_node(to)) { /* clients' requests to a host are answered where they come from */
         if (delivery_to_host(st) == DELIVER_REFUSED)
-            refuse(st, r, SE_SERVICE_UNAVAILABLE, NULL);
+            route_refuse(st, r, SE_SERVICE_UNAVAILABLE, NULL);
         else if (r)
             receipt_answer(r, RECEIPT_HANDED, SE_UNDEFINED_CONDITION, NULL);
         return;

@@ -19,6 +19,11 @@ void route_to_worker_for_test(struct stanza *st, unsigned worker);
 /* Answers `st` with this error to its sender, if it may be answered. */
 void route_error(struct stanza *st, enum stanza_error cond, const char *text);
 
+/* Refuses `st`: the source of its receipt gets the error, or, without one, its sender. An account
+ * that waits for the answer gets both: its clients shall see what came back. `r` may be NULL. */
+void route_refuse(struct stanza *st, const struct receipt *r, enum stanza_error cond,
+                  const char *text);
+
 /* Sends one stanza to many bare or full JIDs: one crossing per destination worker with the shared
  * body. `to` is copied. For presence: addressees that are not loaded are passed over. */
 void route_fanout(struct stanza *st, const struct jid *const *to, size_t n);

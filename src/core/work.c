@@ -259,10 +259,10 @@ static void finish_in_now(const struct finish *f, int result)
         outcome = RECEIPT_REFUSED;
         cond = refusal(result, &text);
     }
-    if (f->receipt.source)
+    if (outcome == RECEIPT_REFUSED)
+        route_refuse(f->st, &f->receipt, cond, text);
+    else
         receipt_answer(&f->receipt, outcome, cond, text);
-    else if (outcome == RECEIPT_REFUSED)
-        route_error(f->st, cond, text);
 }
 
 static void finish_in_run(struct effect *effect, int result)
