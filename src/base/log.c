@@ -96,7 +96,7 @@ int log_configure(const struct log_conf *conf, struct err *e)
     INVARIANT(conf->n_areas <= LOG_AREAS_MAX);
     int fd = STDERR_FILENO;
     if (conf->target == LOG_TO_FILE)
-        fd = open(conf->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+        fd = open(conf->file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_set(e, "cannot open %s: %s", conf->file, strerror(errno));
     if (conf->target == LOG_TO_JOURNALD && !log_journald_there())

@@ -150,8 +150,10 @@ static int start_listeners(struct parts *p, struct err *e)
     return server_listen(e);
 }
 
+/* What the server writes is nobody else's business: the store holds keys and messages. */
 static int configure(struct parts *p, const struct server_args *args, struct err *e)
 {
+    umask(S_IRWXG | S_IRWXO);
     p->modules = modules_new();
     p->config = config_load(args->config_file, modules_find, p->modules, e);
     if (!p->config)
@@ -165,11 +167,9 @@ static int configure(struct parts *p, const struct server_args *args, struct err
     return reload_log(p->config, e) < 0 ? -1 : modules_instantiate(p->modules, p->config, e);
 }
 
-/* What the server writes is nobody else's business: the store holds keys and messages. */
 static int prepare_data_dir(struct parts *p, struct err *e)
 {
     const char *dir = p->config->data_dir;
-    umask(S_IRWXG | S_IRWXO);
     if (mkdir(dir, S_IRWXU) < 0 && errno != EEXIST)
         return err_set(e, "cannot make data_dir %s: %s", dir, strerror(errno));
     if (access(dir, R_OK | W_OK | X_OK) < 0)
