@@ -3,11 +3,15 @@
  */
 #include "core/module.h"
 
+/* Who may not see an account's presence is told the same as if it were not there. */
 static void ping(struct module_inst *inst, struct work *w, struct xml_el *child)
 {
     (void)inst;
     (void)child;
-    work_answer(w, work_reply(w));
+    if (w->session || contact_sees(w->account, w->st->from))
+        work_answer(w, work_reply(w));
+    else
+        work_reject(w, SE_SERVICE_UNAVAILABLE, NULL);
 }
 
 #define ID_LEN 8

@@ -10,7 +10,8 @@ MATCH = {"connected, but not available": "hall", "1+ available resources": "balc
 UNAVAILABLE = "<error type='cancel'><service-unavailable xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
 GONE = "<error type='cancel'><gone xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
 CONTENT = {"available": "<show>chat</show>", "error": GONE, "iq error": GONE,
-           "iq get": "<ping xmlns='urn:xmpp:ping'/>", "iq set": "<x xmlns='urn:example:x'/>"}
+           "iq get": "<vCard xmlns='vcard-temp'/>", "iq set": "<x xmlns='urn:example:x'/>"}
+PING = "<ping xmlns='urn:xmpp:ping'/>"
 
 
 def resources(cell):
@@ -18,7 +19,14 @@ def resources(cell):
 
 
 def setup(cell):
-    text = "accounts romeo and juliet\nromeo connects\n"
+    text = """
+accounts romeo and juliet
+romeo connects
+owner connects as juliet/owner
+owner sends: <iq type='set' id='{id:card}'><vCard xmlns='vcard-temp'><FN>Juliet</FN></vCard></iq>
+owner receives: <iq type='result' id='{id:card}'/>
+owner disconnects
+"""
     for name, priority in resources(cell).items():
         text += f"{name} connects as juliet/{name}\n"
         if priority is not None:
@@ -42,10 +50,11 @@ def address(cell):
 def stanza(cell, sender=""):
     kind, stanza_type = ("iq", cell.column[3:]) if cell.column.startswith("iq ") else ("presence", cell.column)
     type_attribute = "" if stanza_type == "available" else f" type='{stanza_type}'"
+    content = PING if cell.section == "host" and cell.column == "iq get" else CONTENT.get(cell.column, "")
     # A subscription is between accounts: it loses its resource on the way (section 3.1.2).
     to = "{juliet}" if sender and stanza_type == "subscribe" else address(cell)
     return (f"<{kind} to='{to}'{type_attribute} id='{{id:{cell.id}}}'{sender}>"
-            f"{CONTENT.get(cell.column, '')}</{kind}>")
+            f"{content}</{kind}>")
 
 
 def kept(cell):
