@@ -113,6 +113,8 @@ static enum hook_result offline_message_in(struct module_inst *inst, struct work
         receiver &&
         (w->delivery == DELIVER_TAKERS ||
          (w->delivery == DELIVER_RESOURCE && delivery_addressed(w->account, w->to) == receiver));
+    if (w->account->temporary) /* nothing of it is stored */
+        return HOOK_CONTINUE;
     if ((w->delivery == DELIVER_STORED || for_receiver) && may_wait(w->st)) {
         w->storable = w->offline = true;
         w->withheld = for_receiver ? receiver->id : 0;
