@@ -137,11 +137,12 @@ static void handle_out(struct entity *e, struct item *item)
         out_presence(&w);
     else if (out_iq(&w, item->seq))
         return;
-    bool announced = s->announced; /* one that has removed its account is gone with its item */
+    /* One that has removed its account is gone with its item. */
+    bool announced = s->announced, takes_messages = !took_messages && session_wants_messages(s);
     work_finish_out(&w, item->seq);
     if (announced)
         tell_available(e, s);
-    if (!took_messages && session_wants_messages(s))
+    if (takes_messages)
         tell_takes_messages(e, s);
 }
 
