@@ -166,7 +166,8 @@ static const struct option limits_options[] = {
     OPTION_DURATION_AT(struct config_limits, stanza_deadline, "30s", CLOCK_MS, HOUR,
                        .reloadable = true, .help = "What takes longer is answered with an error."),
     OPTION_INT_AT(struct config_limits, aside_max, "8", 1, 1000, .reloadable = true,
-                  .help = "Queries of one account that are worked on at once."),
+                  .help = "Queries of one account that are worked on at once; half of them may be "
+                          "what others ask about it."),
     OPTION_INT_AT(struct config_limits, sessions_per_account, "64", 1, 1000, .reloadable = true,
                   .help = "Resources one account may have bound at once."),
     OPTION_INT_AT(struct config_limits, connections_per_address, "100", 1, 1000000,

@@ -47,6 +47,13 @@ static void aside_run(void *arg)
     entity_rest(account);
 }
 
+/* Whether one more may be under way. What others ask leaves room for the account's own. */
+static bool has_room(const struct work *w)
+{
+    int64_t max = server.config->limits.aside_max;
+    return (int64_t)w->account->asides < (w->session ? max : (max + 1) / 2);
+}
+
 /* Begins the handler in a fiber of its own; false (and refused) if there are too many. */
 static bool aside_start(struct work *w, const struct iq_entry *entry, struct module_inst *inst,
                         struct xml_el *child, bool out, uint64_t seq)
@@ -60,8 +67,7 @@ static bool aside_start(struct work *w, const struct iq_entry *entry, struct mod
                         .seq = seq,
                         .deadline = fiber_deadline()};
     a->work.entry = NULL;
-    if ((int64_t)w->account->asides >= server.config->limits.aside_max ||
-        !fiber_spawn(home_self()->worker, FIBER_NORMAL, aside_run, a)) {
+    if (!has_room(w) || !fiber_spawn(home_self()->worker, FIBER_NORMAL, aside_run, a)) {
         free(a);
         work_reject(w, SE_RESOURCE_CONSTRAINT, "too many requests at once, try again later");
         return false;
