@@ -97,22 +97,22 @@ static void limits_input(struct module_inst *inst, struct stream *s, size_t byte
 
 static const struct option limits_options[] = {
     OPTION_INT_AT(struct limits_conf, stanzas, "1000", 1, RATE_MAX, .reloadable = true,
-                  .help = "stanzas per second that a connection may send; one that sends more is "
-                          "read more slowly"),
+                  .help = "Stanzas per second that a connection may send. One that sends more is "
+                          "read more slowly."),
     OPTION_SIZE_AT(struct limits_conf, bytes, "1MiB", 1024, RATE_MAX, .reloadable = true,
-                   .help = "bytes per second that a connection may send"),
+                   .help = "Bytes per second that a connection may send."),
     OPTION_INT_AT(struct limits_conf, account_stanzas, "2000", 1, RATE_MAX, .reloadable = true,
-                  .help = "stanzas per second from all connections of an account"),
+                  .help = "Stanzas per second from all connections of an account."),
     OPTION_SIZE_AT(struct limits_conf, account_bytes, "2MiB", 1024, RATE_MAX, .reloadable = true,
-                   .help = "bytes per second from all connections of an account"),
+                   .help = "Bytes per second from all connections of an account."),
     OPTION_DURATION_AT(struct limits_conf, burst, "20s", CLOCK_SEC, 3600 * CLOCK_SEC,
                        .reloadable = true,
-                       .help = "who was silent for so long may send at once what is allowed for so "
-                               "long; more is not saved up"),
+                       .help = "Who was silent for so long may send at once what is allowed for so "
+                               "long. More is not saved up."),
     OPTION_DURATION_AT(
         struct limits_conf, patience, "60s", 0, 86400 * CLOCK_SEC, .reloadable = true,
-        .help = "a connection that is read slowly and sends on all the same, without "
-                "waiting, is closed (policy-violation) after so long"),
+        .help = "A connection that is read slowly and sends on all the same, without "
+                "waiting, is closed (policy-violation) after so long."),
     {0},
 };
 

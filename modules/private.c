@@ -242,9 +242,9 @@ static void removed(struct module_inst *inst, struct work *w)
 
 static const struct option private_options[] = {
     OPTION_INT_AT(struct private_conf, elements, "100", 1, 1000, .reloadable = true,
-                  .help = "Elements that are kept for one account"),
+                  .help = "Elements that are kept for one account."),
     OPTION_SIZE_AT(struct private_conf, size, "128KiB", 1024, STANZA_SIZE_MAX, .reloadable = true,
-                   .help = "Bytes that these have together"),
+                   .help = "Bytes that these have together."),
     {0},
 };
 

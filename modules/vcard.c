@@ -116,7 +116,7 @@ static void removed(struct module_inst *inst, struct work *w)
 static const struct option vcard_options[] = {
     OPTION_SIZE_AT(struct vcard_conf, size, "128KiB", 1024, STANZA_SIZE_MAX, .reloadable = true,
                    .help = "Bytes of a vCard, with its photo; a stanza may have no more than "
-                           "limits.stanza_size in any case"),
+                           "limits.stanza_size in any case."),
     {0},
 };
 
