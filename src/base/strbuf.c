@@ -37,25 +37,6 @@ void strbuf_claim(struct strbuf *b, size_t len)
     b->s[b->len] = '\0';
 }
 
-void strbuf_add(struct strbuf *b, const char *s, size_t len)
-{
-    char *room = strbuf_room(b, len);
-    if (!room)
-        return;
-    memcpy(room, s, len);
-    strbuf_claim(b, len);
-}
-
-void strbuf_puts(struct strbuf *b, const char *s)
-{
-    strbuf_add(b, s, strlen(s));
-}
-
-void strbuf_putc(struct strbuf *b, char c)
-{
-    strbuf_add(b, &c, 1);
-}
-
 void strbuf_printf(struct strbuf *b, const char *fmt, ...)
 {
     va_list ap, again;

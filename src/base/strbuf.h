@@ -3,6 +3,7 @@
 #define JACKDAW_BASE_STRBUF_H
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/macros.h"
 
@@ -15,17 +16,31 @@ struct strbuf {
 /* Starts empty; never grows beyond `max` bytes. Nothing is allocated yet. */
 void strbuf_init(struct strbuf *b, size_t max);
 
-/* Appends. What would exceed the maximum is left out whole and sets `overflow`, so that a chain of
- * additions is checked once, at its end. */
-void strbuf_add(struct strbuf *b, const char *s, size_t len);
-void strbuf_puts(struct strbuf *b, const char *s);
-void strbuf_putc(struct strbuf *b, char c);
-void strbuf_printf(struct strbuf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
 /* Room for `len` more bytes, to be written by the caller and claimed with strbuf_claim();
  * NULL (and overflow) beyond the maximum. */
 char *strbuf_room(struct strbuf *b, size_t len);
 void strbuf_claim(struct strbuf *b, size_t len);
+
+/* Appends. What would exceed the maximum is left out whole and sets `overflow`, so that a chain of
+ * additions is checked once, at its end. Inline, since stanzas are written with it piece by piece.
+ */
+static inline void strbuf_add(struct strbuf *b, const char *s, size_t len)
+{
+    if (UNLIKELY(len >= b->cap - b->len) && !strbuf_room(b, len))
+        return;
+    memcpy(b->s + b->len, s, len);
+    b->len += len;
+    b->s[b->len] = '\0';
+}
+static inline void strbuf_puts(struct strbuf *b, const char *s)
+{
+    strbuf_add(b, s, strlen(s));
+}
+static inline void strbuf_putc(struct strbuf *b, char c)
+{
+    strbuf_add(b, &c, 1);
+}
+void strbuf_printf(struct strbuf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Removes the first `len` bytes. */
 void strbuf_drop(struct strbuf *b, size_t len);
