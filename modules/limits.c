@@ -96,16 +96,16 @@ static void limits_input(struct module_inst *inst, struct stream *s, size_t byte
 #define RATE_MAX 1000000000
 
 static const struct option limits_options[] = {
-    OPTION_INT_AT(struct limits_conf, stanzas, "1000", 1, RATE_MAX, .reloadable = true,
+    OPTION_INT_AT(struct limits_conf, stanzas, "10000", 1, RATE_MAX, .reloadable = true,
                   .help = "Stanzas per second that a connection may send. One that sends more is "
                           "read more slowly."),
-    OPTION_SIZE_AT(struct limits_conf, bytes, "1MiB", 1024, RATE_MAX, .reloadable = true,
+    OPTION_SIZE_AT(struct limits_conf, bytes, "8MiB", 1024, RATE_MAX, .reloadable = true,
                    .help = "Bytes per second that a connection may send."),
-    OPTION_INT_AT(struct limits_conf, account_stanzas, "2000", 1, RATE_MAX, .reloadable = true,
+    OPTION_INT_AT(struct limits_conf, account_stanzas, "20000", 1, RATE_MAX, .reloadable = true,
                   .help = "Stanzas per second from all connections of an account."),
-    OPTION_SIZE_AT(struct limits_conf, account_bytes, "2MiB", 1024, RATE_MAX, .reloadable = true,
+    OPTION_SIZE_AT(struct limits_conf, account_bytes, "16MiB", 1024, RATE_MAX, .reloadable = true,
                    .help = "Bytes per second from all connections of an account."),
-    OPTION_DURATION_AT(struct limits_conf, burst, "20s", CLOCK_SEC, 3600 * CLOCK_SEC,
+    OPTION_DURATION_AT(struct limits_conf, burst, "5s", CLOCK_SEC, 3600 * CLOCK_SEC,
                        .reloadable = true,
                        .help = "Who was silent for so long may send at once what is allowed for so "
                                "long. More is not saved up."),
