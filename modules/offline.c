@@ -156,7 +156,7 @@ static void ask_for_it(struct module_inst *inst, struct work *w)
     struct stanza *ping = stanza_new(STANZA_IQ, TYPE_GET, NULL, NULL, NULL);
     st_add(ping, NS_PING, A_ping);
     slot->asked = clock_mono();
-    work_ask(w, w->session, ping, conf->confirm_timeout, inst, answered);
+    work_ask(w, w->session, ping, conf->confirm_timeout, inst, answered, slot->shown);
     stanza_unref(&ping);
 }
 
@@ -240,11 +240,12 @@ static bool has_received(const struct offline_slot *slot, const struct work *w,
            (outcome == ASK_TIMEOUT && stream && stream_last_heard(stream) > slot->asked);
 }
 
-static void answered(struct module_inst *inst, struct work *w, enum ask_outcome outcome)
+static void answered(struct module_inst *inst, struct work *w, enum ask_outcome outcome,
+                     int64_t shown)
 {
     struct offline_slot *slot = account_slot(w->account, inst);
-    if (w->session->id != slot->receiver)
-        return; /* the account has been removed and made again */
+    if (w->session->id != slot->receiver || shown != slot->shown)
+        return; /* others have been at it since, or it has been given more */
     if (has_received(slot, w, outcome))
         move_cursor(inst, w);
     else if (outcome == ASK_TIMEOUT && w->session->stream)

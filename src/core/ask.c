@@ -18,6 +18,7 @@ struct ask {
     struct session *session;
     struct module_inst *inst;
     ask_fn *fn;
+    int64_t tag;
     struct timer timer;
 };
 
@@ -33,7 +34,7 @@ static void timer_fired(struct timer *t)
 }
 
 void work_ask(struct work *w, struct session *s, struct stanza *request, int64_t timeout,
-              struct module_inst *inst, ask_fn *fn)
+              struct module_inst *inst, ask_fn *fn, int64_t tag)
 {
     struct home *h = home_self();
     struct ask *ask = mem_new(struct ask);
@@ -42,6 +43,7 @@ void work_ask(struct work *w, struct session *s, struct stanza *request, int64_t
                         .session = s,
                         .inst = inst,
                         .fn = fn,
+                        .tag = tag,
                         .timer.fn = timer_fired};
     s->asks = ask;
     timer_set(h->worker, &ask->timer, timeout);
@@ -60,7 +62,7 @@ static void end(struct ask **at, struct work *w, enum ask_outcome outcome)
     struct ask *ask = *at;
     *at = ask->next;
     timer_clear(home_self()->worker, &ask->timer);
-    ask->fn(ask->inst, w, outcome);
+    ask->fn(ask->inst, w, outcome, ask->tag);
     free(ask);
 }
 
