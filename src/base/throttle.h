@@ -1,6 +1,6 @@
-/* Counters that forget: how often something has happened lately under a name. For failed logins,
- * whose names are anybody's to choose: so the memory is fixed, and when it is full those go first
- * that would be forgotten first. Thread safe, the same for all threads. */
+/* Counters that forget: how often something has happened lately under a name. For failed logins and
+ * the like, whose names are anybody's to choose: so the memory is fixed, and when it is full those
+ * go first that would be forgotten first. Thread safe, the same for all threads. */
 #ifndef JACKDAW_BASE_THROTTLE_H
 #define JACKDAW_BASE_THROTTLE_H
 
@@ -15,7 +15,13 @@ struct throttle_rate {
 };
 
 /* Independent memories, so that much of the one does not push out the other. */
-enum throttle { THROTTLE_FAILURES, THROTTLE_SUCCESSES, THROTTLE_REGISTRATIONS, THROTTLES };
+enum throttle {
+    THROTTLE_FAILURES,
+    THROTTLE_SUCCESSES,
+    THROTTLE_REGISTRATIONS,
+    THROTTLE_LINES, /* in the log */
+    THROTTLES
+};
 
 /* What is counted: `what` is a word of the caller's, `a` and `b` are names or "". */
 uint64_t throttle_key(const char *what, const char *a, const char *b);

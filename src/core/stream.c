@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/quota.h"
+#include "base/throttle.h"
 #include "core/home.h"
 #include "core/host.h"
 #include "core/router.h"
@@ -238,6 +239,22 @@ void stream_fiber_ended(struct stream *s)
         free_later(s);
 }
 
+/* Who has not logged in may be anybody, and come as often as he likes: of each kind of end, only so
+ * much from one network is worth a line. */
+static enum log_level worth_a_line(const struct stream *s, enum stream_error err)
+{
+    static const struct throttle_rate some = {20, 60 * CLOCK_SEC};
+    char network[QUOTA_NETWORK_MAX];
+    if (s->account || !s->conn)
+        return LOG_INFO;
+    quota_network(conn_peer_address(s->conn), network);
+    uint64_t key = throttle_key("closed", network, stream_error_name(err));
+    if (throttle_full(THROTTLE_LINES, key, &some))
+        return LOG_DEBUG;
+    throttle_add(THROTTLE_LINES, key, &some);
+    return LOG_INFO;
+}
+
 /* Our last words; nothing may be written after them. */
 static void say_goodbye(struct stream *s, enum stream_error err, const char *text)
 {
@@ -246,8 +263,9 @@ static void say_goodbye(struct stream *s, enum stream_error err, const char *tex
     if (!s->header_sent)
         stream_send_header(s);
     if (err != STREAM_NO_ERROR) {
-        log_info("stream", s->label, "closed: %s%s%s", stream_error_name(err), text ? ": " : "",
-                 text ? text : "");
+        enum log_level level = worth_a_line(s, err);
+        log_at(level, "stream", s->label, "closed: %s%s%s", stream_error_name(err),
+               text ? ": " : "", text ? text : "");
         stream_error_write(&out, err, text);
     }
     strbuf_puts(&out, "</stream:stream>");
