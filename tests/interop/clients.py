@@ -99,7 +99,7 @@ class Client:
         if preload:
             env["LD_PRELOAD"] = os.path.join(self.build, "tests/interop/.libs/redirect.so")
         files = [os.path.join(self.login.home, pattern) for pattern in self.files]
-        process = Process(argv, env, files, self.terminal)
+        process = Process(argv, env, files, self.login.path("tmux") if self.terminal else None)
         self.processes.append(process)
         return await process.start()
 

@@ -20,16 +20,18 @@ class Failed(Exception):
 
 
 class Process:
-    """`files`: patterns of names of files that belong to what it says."""
+    """`files`: patterns of names of files that belong to what it says. `tmux`: the socket of a tmux in which it runs, for
+    what wants a terminal."""
 
-    def __init__(self, argv, env, files=(), terminal=False):
-        self.argv, self.env, self.files, self.terminal = argv, env, files, terminal
+    def __init__(self, argv, env, files=(), tmux=None):
+        self.argv, self.env, self.files, self.tmux = argv, env, files, tmux
         self.output = ""
         self.process = self.master = None
 
     async def start(self):
         inner = asyncio.subprocess.PIPE
-        if self.terminal:
+        if self.tmux:
+            self.argv = [*self.tmux_command(), "new-session", *self.argv]
             self.master, inner = os.openpty()
             fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 200, 0, 0))
         self.process = await asyncio.create_subprocess_exec(
@@ -37,20 +39,23 @@ class Process:
             env=self.env,
             stdin=inner,
             stdout=inner,
-            stderr=inner if self.terminal else asyncio.subprocess.STDOUT,
+            stderr=inner if self.tmux else asyncio.subprocess.STDOUT,
             start_new_session=True,
         )
-        if self.terminal:
+        if self.tmux:
             os.close(inner)
         self.reader = asyncio.create_task(self.read())
         return self
+
+    def tmux_command(self):
+        return ["tmux", "-S", self.tmux, "-f", "/dev/null"]
 
     async def read(self):
         while data := await self.some():
             self.output += data.decode(errors="replace")
 
     async def some(self):
-        if not self.terminal:
+        if not self.tmux:
             return await self.process.stdout.read(65536)
         loop = asyncio.get_running_loop()
         readable = loop.create_future()
@@ -89,7 +94,7 @@ class Process:
         return " / ".join(collections.deque(lines, 3))[-400:]
 
     def type(self, line):
-        if self.terminal:
+        if self.tmux:
             os.write(self.master, line.encode() + b"\r")
         else:
             self.process.stdin.write(line.encode() + b"\n")
@@ -107,8 +112,13 @@ class Process:
         return status
 
     async def kill(self):
-        """Ends it and whatever it has started, which is all of its session."""
+        """Ends it and whatever it has started, which is all of its session, or tmux's."""
         if self.process:
+            if self.tmux:
+                killer = await asyncio.create_subprocess_exec(
+                    *self.tmux_command(), "kill-server", stderr=asyncio.subprocess.DEVNULL
+                )
+                await killer.wait()
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             await self.process.wait()
