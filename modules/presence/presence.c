@@ -28,6 +28,15 @@ static void broadcast(struct work *w, struct stanza *st, unsigned subscription)
     work_then(w, broadcast_run, b);
 }
 
+/* Each of these contacts may have to be told: that is some of the work of a stanza. */
+#define CONTACTS_PER_STANZA 8
+
+static void charge(const struct work *w)
+{
+    if (w->session->stream)
+        stream_charge(w->session->stream, w->account->n_contacts / CONTACTS_PER_STANZA);
+}
+
 static void send_to_available(struct work *w, struct stanza *st)
 {
     struct session *s;
@@ -107,6 +116,7 @@ static enum hook_result available(struct module_inst *inst, struct work *w)
     last_seen_online(inst, w->account);
     send_to_available(w, w->st); /* to itself as well */
     broadcast(w, w->st, SUBSCRIBED_FROM);
+    charge(w);
     if (initial) {
         look_around(w);
         session_announce(s);
@@ -153,6 +163,7 @@ static enum hook_result presence_out(struct module_inst *inst, struct work *w)
         if (w->to)
             return directed_out(inst, w);
         leave(inst, w, w->st);
+        charge(w);
         return HOOK_HANDLED;
     case TYPE_PROBE:
     case TYPE_ERROR:

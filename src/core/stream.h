@@ -56,6 +56,10 @@ void stream_send_stanza(struct stream *s, const struct stanza *st, const struct 
  * The kernel's buffers then push back on the client. Replaces the pause that is under way. */
 void stream_slow(struct stream *s, int64_t time);
 
+/* What its client has sent makes as much work as `n` stanzas more: they count as read (hook
+ * stream_input). */
+void stream_charge(struct stream *s, size_t n);
+
 /* Sends the error and </stream:stream>, then closes. `text` may be NULL. */
 void stream_close(struct stream *s, enum stream_error err, const char *text);
 
