@@ -3,7 +3,6 @@
  * is allowed, and by nobody too often. */
 #include "core/module.h"
 
-#define PASSWORD_MAX 1024
 #define ADDRESS_MAX 64
 
 /* What is limited by at_once: each is a long computation. */

@@ -2,8 +2,6 @@
  * long runs in the offload pool, whose queue is bounded. */
 #include "auth.h"
 
-#define PASSWORD_MAX 1024
-
 /* Reads a key column; false if it does not have the size it must have. */
 static bool read_key(const struct store_rows *rows, size_t row, unsigned col, unsigned char *out,
                      size_t size)

@@ -20,8 +20,9 @@ extern _Atomic enum log_level log_threshold;
 /* Writes one line if `level` is on. `object` names what it is about and may be NULL. */
 #define log_at(level, area, object, ...)                                                           \
     do {                                                                                           \
-        if (UNLIKELY((level) <= atomic_load_explicit(&log_threshold, memory_order_relaxed)))       \
-            log_write(level, area, object, __VA_ARGS__);                                           \
+        enum log_level level_ = (level);                                                           \
+        if (UNLIKELY(level_ <= atomic_load_explicit(&log_threshold, memory_order_relaxed)))        \
+            log_write(level_, area, object, __VA_ARGS__);                                          \
     } while (0)
 
 #define log_error(area, object, ...) log_at(LOG_ERROR, area, object, __VA_ARGS__)

@@ -12,6 +12,8 @@ struct entity;
 struct jid;
 struct work;
 
+#define PASSWORD_MAX 1024 /* bytes of a password prepared by SASLprep, with its NUL */
+
 extern const struct store_stmt account_stmts[];
 extern const size_t account_n_stmts;
 extern const struct store_migration account_migrations[];

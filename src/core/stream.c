@@ -433,5 +433,5 @@ bool stream_is_temporary(const struct stream *s)
 void stream_auth_failed(struct stream *s)
 {
     if (++s->failures >= server.config->limits.login_failures)
-        stream_close(s, STREAM_POLICY_VIOLATION, "too many failed logins");
+        stream_close(s, STREAM_POLICY_VIOLATION, "too many failed attempts");
 }
