@@ -31,14 +31,6 @@ class Sender:
         self.client = None
         self.sent = self.stored = 0
 
-    async def barrier(self):
-        """A request to the recipient is answered when what was sent before is stored; to a stranger: by an error."""
-        try:
-            await self.client.iq("get", PING, to=self.recipient)
-        except Refused as refused:
-            if str(refused) != "service-unavailable":
-                raise
-
     async def send(self, count):
         self.sent += count
         while self.stored < self.sent:
@@ -48,7 +40,7 @@ class Sender:
                     await self.client.connect()
                 for number in range(self.stored + 1, self.sent + 1):
                     self.client.send_message(self.recipient, str(number), f"{self.client.bare}-{number}")
-                await self.barrier()
+                await self.client.reach(self.recipient)  # answered when they are stored
                 self.stored = self.sent
             except LOST:
                 await asyncio.sleep(0.1)  # the server is being started

@@ -131,7 +131,7 @@ class Pair:
                                               f"<item jid='{peer}' subscription='remove'/></query>")
             return
         self.clients[who].send(f"<presence to='{peer}' type='{kind}'/>")
-        await self.clients[who].iq("get", "<ping xmlns='urn:xmpp:ping'/>", peer)
+        await self.clients[who].reach(peer)
 
     def owes(self, found):
         """Whether what was done is stored where it was done, as something that the other has yet to hear."""
@@ -235,7 +235,7 @@ async def removed(user, contact):
     pair.clients["other"].send("<presence><show>away</show></presence>")
     roster = await heir.iq("get", f"<query xmlns='{NS['roster']}'/>")
     for client in pair.clients.values():
-        await client.iq("get", "<ping xmlns='urn:xmpp:ping'/>", pair.jid("other"))
+        await client.reach(pair.jid("other"))
     if len(roster.find("roster:query", NS)):
         wrong.append("the next owner of the name inherits a roster")
     if any(s.get("from", "").startswith(pair.jid("other")) for s in seen):

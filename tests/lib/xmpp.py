@@ -210,6 +210,15 @@ class Client:
             raise Refused(condition_of(answer))
         return answer
 
+    async def reach(self, account):
+        """Waits until what was sent to an account before has been dealt with there: a ping takes the same way, and is
+        answered behind it; a stranger's with an error."""
+        try:
+            await self.iq("get", "<ping xmlns='urn:xmpp:ping'/>", account)
+        except Refused as refused:
+            if str(refused) != "service-unavailable":
+                raise
+
     def send_message(self, to, body, origin_id, kind="chat"):
         self.send(
             f"<message type='{kind}' to={quoteattr(to)} id={quoteattr(origin_id)}>"
