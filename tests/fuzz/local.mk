@@ -35,5 +35,5 @@ tests_fuzz_fuzz_proxy_LDADD = libnet.la libloop.la libbase.la
 noinst_PROGRAMS += tests/fuzz/fuzz-config
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz-config.c
 tests_fuzz_fuzz_config_LDFLAGS = $(FUZZ_LINK)
-tests_fuzz_fuzz_config_LDADD = libcore.la $(FUZZ_WITH)
+tests_fuzz_fuzz_config_LDADD = libcore.la libnet.la libloop.la $(FUZZ_WITH)
 endif
