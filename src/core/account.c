@@ -342,7 +342,8 @@ void accounts_resume(void *unused)
         struct jid *j = host_find(host, strlen(host)) ? jid_parse_new(text, (size_t)len) : NULL;
         /* It is gone on with when it is loaded. */
         if (j && account_do(j, nothing, NULL) < 0)
-            log_warn("account", j->s, "its removal could not be gone on with; at the next start");
+            log_warn("account", j->s,
+                     "its removal could not be gone on with: tried again at the next start");
         jid_free(&j);
     }
     store_rows_free(&rows);

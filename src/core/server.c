@@ -126,7 +126,9 @@ static void resume_removals(struct errand *errand)
 {
     struct worker *w = worker_self();
     if (worker_index(w) == 0 && !fiber_spawn(w, FIBER_CONTROL, accounts_resume, NULL))
-        log_warn("server", NULL, "no fiber is free to go on with removals of accounts");
+        log_warn(
+            "server", NULL,
+            "no fiber is free to go on with removals of accounts: tried again at the next start");
     errand_done(errand);
 }
 
@@ -210,7 +212,10 @@ static void set_limit(struct errand *errand, void (*fired)(struct timer *t))
 static void give_up(struct timer *t)
 {
     struct home *h = home_self();
-    log_warn("server", NULL, "worker %u: giving up what could not be finished", h->index);
+    log_warn("server", NULL,
+             "worker %u: giving up what could not be finished within limits.stop_timeout; what was "
+             "acknowledged is stored",
+             h->index);
     h->when_idle = NULL;
     h->given_up = true;
     fiber_cancel_all(h->worker);

@@ -123,7 +123,8 @@ static void complain(struct listener *l, int error)
 {
     int64_t now = worker_now(l->w);
     if (l->last_trouble == 0 || now - l->last_trouble > COMPLAIN_AGAIN)
-        log_warn("listener", NULL, "connections are turned away: %s", strerror(error));
+        log_warn("listener", NULL, "connections are turned away: %s%s", strerror(error),
+                 error == EMFILE ? "; raise LimitNOFILE= of the service, or ulimit -n" : "");
     l->last_trouble = now;
 }
 
