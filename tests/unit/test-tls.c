@@ -18,13 +18,24 @@ static int fd[2];
 static struct side side;
 static SSL_CTX *ctx;
 
+static void connect_both(void)
+{
+    help_tcp_pair(fd);
+    side = (struct side){0};
+    help_side_start(&side, worker, fd[1]);
+}
+
+static void connect_again(void)
+{
+    help_side_end(&side);
+    connect_both();
+}
+
 static void setup(void)
 {
     crew = help_crew(1);
     worker = crew_worker(crew, 0);
-    help_tcp_pair(fd);
-    side = (struct side){0};
-    help_side_start(&side, worker, fd[1]);
+    connect_both();
     ctx = help_client_ctx();
 }
 
@@ -215,10 +226,7 @@ START_TEST(tickets_resume_a_session)
         help_client_end(&ssl);
         if (round == 1)
             break;
-        help_side_end(&side);
-        help_tcp_pair(fd);
-        side = (struct side){0};
-        help_side_start(&side, worker, fd[1]);
+        connect_again();
     }
     SSL_SESSION_free(ticket);
     ticket = NULL;
@@ -333,10 +341,7 @@ START_TEST(a_resumed_session_brings_no_certificate)
             SSL_SESSION_free(ticket);
             ticket = NULL;
         }
-        help_side_end(&side);
-        help_tcp_pair(fd);
-        side = (struct side){0};
-        help_side_start(&side, worker, fd[1]);
+        connect_again();
     }
     SSL_SESSION_free(ticket);
     ticket = NULL;
